@@ -72,6 +72,15 @@ def unflatten(row: Mapping[str, Any], stream: Stream) -> Record:
     return merged
 
 
+def replace_id(row: Row, record_id: str) -> None:
+    """Give a row whose record has no usable id one that tells it from others; `unflatten` still gives the record."""
+    extra = json.loads(row["extra_json"] or "{}")
+    if RECORD not in extra and "id" not in (*extra.get(ABSENT, ()), *extra):
+        extra["id"] = row["id"]
+    row["id"] = record_id
+    row["extra_json"] = json_text(extra)
+
+
 @cache
 def column_tree(stream: Stream) -> Tree:
     """Return the stream's stored columns by Graph's nesting."""

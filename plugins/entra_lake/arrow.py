@@ -1,0 +1,48 @@
+"""Rows as Arrow batches, and the schema that the Parquet objects have."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import pyarrow as pa
+
+from entra_lake.flatten import Row
+from entra_lake.schema import Stream, Type
+
+ARROW_TYPES: dict[Type, pa.DataType] = {
+    Type.STRING: pa.string(),
+    Type.JSON: pa.string(),
+    Type.INT: pa.int32(),
+    Type.DOUBLE: pa.float64(),
+    Type.BOOLEAN: pa.bool_(),
+    Type.TIMESTAMP: pa.timestamp("ms", "UTC"),  # Athena reads no finer timestamps
+    Type.STRINGS: pa.list_(pa.string()),
+}
+
+
+@cache
+def arrow_schema(stream: Stream) -> pa.Schema:
+    """Return the schema of the stream's Parquet objects: all columns of its table, in order."""
+    return pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in stream.table_columns])
+
+
+@cache
+def schema_fingerprint(stream: Stream) -> str:
+    """Return a hash that changes when a column, its type or its path does."""
+    facts = "\n".join(f"{c.name}:{c.type}:{c.path}:{c.optional}" for c in stream.table_columns)
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def record_batch(rows: Sequence[Row], stream: Stream) -> pa.RecordBatch:
+    """Return the rows as one Arrow batch in the stream's schema."""
+    schema = arrow_schema(stream)
+    arrays = [pa.array([row[field.name] for row in rows], field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def iter_rows(batches: Iterable[pa.RecordBatch]) -> Iterable[Row]:
+    """Return the rows of batches as they were before they became Arrow."""
+    for batch in batches:
+        yield from batch.to_pylist()

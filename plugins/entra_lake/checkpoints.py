@@ -1,0 +1,87 @@
+"""Checkpoints: what a retried task need not list again. They lie in S3, so any worker can go on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from datetime import date, datetime, timedelta
+
+from entra_lake.layout import checkpoint_prefix, complete_key, pass_id, pass_key, run_hash, slice_key
+from entra_lake.passes import PassReport, SliceReport, missing_slices, slice_report, to_json
+from entra_lake.schema import Stream
+from entra_lake.slices import Slice, iso
+from entra_lake.store import S3Store
+
+
+class Checkpoints:
+    """The checkpoints of one day of one stream."""
+
+    def __init__(self, store: S3Store, stream: Stream, day: date) -> None:
+        self._store = store
+        self._stream = stream
+        self._day = day
+
+    def names(self) -> dict[str, set[str]]:
+        """Return each pass id of the day and the names of its documents."""
+        prefix = checkpoint_prefix(self._stream, self._day)
+        found: dict[str, set[str]] = {}
+        for item in self._store.list(prefix):
+            name, _, document = item.key.removeprefix(prefix).partition("/")
+            found.setdefault(name, set()).add(document)
+        return found
+
+    def completed(self) -> list[PassReport]:
+        """Return all complete passes, in their order."""
+        names = sorted(name for name, documents in self.names().items() if "complete.json" in documents)
+        return [report for name in names if (report := self._read(complete_key(self._stream, self._day, name)))]
+
+    def resume(self, run_id: str) -> PassReport | None:
+        """Return the pass that this run began and did not complete, with its finished slices; None without one."""
+        mine = [
+            name
+            for name, documents in sorted(self.names().items())
+            if name.endswith(run_hash(run_id)) and "complete.json" not in documents and "pass.json" in documents
+        ]
+        report = self._read(pass_key(self._stream, self._day, mine[-1])) if mine else None
+        return replace(report, slices=self._finished(report.pass_id)) if report else None
+
+    def begin(self, run_id: str, now: datetime, window: Slice) -> PassReport:
+        """Begin a pass; its id is one that no pass of the day has."""
+        while True:
+            report = PassReport(
+                pass_id=pass_id(now, run_id),
+                run_id=run_id,
+                started_at=iso(now),
+                start=iso(window.start),
+                end=iso(window.end),
+            )
+            if report.pass_id not in self.names():
+                self._store.create(pass_key(self._stream, self._day, report.pass_id), report.to_bytes())
+                return report
+            now += timedelta(seconds=1)
+
+    def finish_slice(self, report: PassReport, done: SliceReport) -> PassReport:
+        """Note a finished slice; return the pass with it."""
+        key = slice_key(self._stream, self._day, report.pass_id, done.window)
+        self._store.create(key, to_json(asdict(done)))
+        return replace(report, slices=(*report.slices, done))
+
+    def complete(self, report: PassReport, now: datetime) -> PassReport:
+        """Note that every slice of the pass was listed to its end; return the finished pass."""
+        finished = replace(report, finished_at=iso(now))
+        self._store.create(complete_key(self._stream, self._day, report.pass_id), finished.to_bytes())
+        return finished
+
+    def _finished(self, name: str) -> tuple[SliceReport, ...]:
+        prefix = f"{checkpoint_prefix(self._stream, self._day)}{name}/slice-"
+        contents = [self._store.read(item.key) for item in self._store.list(prefix)]
+        return tuple(slice_report(json.loads(content[0])) for content in contents if content)
+
+    def _read(self, key: str) -> PassReport | None:
+        found = self._store.read(key)
+        return PassReport.from_bytes(found[0]) if found else None
+
+
+def left_to_list(report: PassReport) -> list[Slice]:
+    """Return what the pass has not listed yet."""
+    return missing_slices(report.window, [done.window for done in report.slices])

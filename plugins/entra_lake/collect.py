@@ -1,0 +1,72 @@
+"""A day's whole way, from Graph to the manifest: the steps in their order, without Airflow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from entra_lake.errors import EntraLakeError
+from entra_lake.extract import OnProgress, extract
+from entra_lake.lake import Lake
+from entra_lake.load import load, transform
+from entra_lake.manifest import Manifest
+from entra_lake.passes import PassReport
+from entra_lake.schema import Stream
+from entra_lake.slices import ONE_DAY
+from entra_lake.tables import prepare, repair_partitions
+from entra_lake.verify import verify
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one day of one stream: a manifest, or an error."""
+
+    stream: Stream
+    day: date
+    report: PassReport | None = None
+    manifest: Manifest | None = None
+    error: EntraLakeError | None = None
+
+
+def collect_day(
+    lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnProgress = lambda _: None
+) -> Outcome:
+    """Take one day of one stream from Graph to its manifest.
+
+    :raises EntraLakeError: the error of the step that failed; the same call goes on from there.
+    """
+    report = extract(lake, stream, day, run_id, on_progress)
+    load(lake, stream, day, transform(lake, stream, day))
+    repair_partitions(lake, stream, day)
+    return Outcome(stream, day, report, verify(lake, stream, day))
+
+
+def collect(
+    lake: Lake,
+    days: Iterable[date],
+    run_id: str,
+    on_progress: OnProgress = lambda _: None,
+    streams: Iterable[Stream] | None = None,
+) -> Iterator[Outcome]:
+    """Take days to the lake, the one that expires first foremost; a failed day does not stop the others.
+
+    :returns: the outcome of each stream and day as it is known.
+    """
+    prepare(lake)
+    chosen = tuple(streams or lake.streams)
+    for day in sorted(days):
+        for stream in chosen:
+            try:
+                yield collect_day(lake, stream, day, run_id, on_progress)
+            except EntraLakeError as error:
+                log.error("%s %s: %s", stream.name, day, error)  # noqa: TRY400 - the message says all
+                yield Outcome(stream, day, error=error)
+
+
+def day_range(first: date, last: date) -> list[date]:
+    """Return all days from the first to the last, both included."""
+    return [first + ONE_DAY * count for count in range((last - first).days + 1)]

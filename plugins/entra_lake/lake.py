@@ -1,0 +1,162 @@
+"""One lake at work: its settings and the services that hold it, put together once per task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from entra_lake.athena import Athena
+from entra_lake.aws import Aws
+from entra_lake.budget import Budget
+from entra_lake.clock import Clock, system_clock
+from entra_lake.connections import Connection, GraphConnection, read_connection
+from entra_lake.errors import ConfigurationError, ConflictError, WrongTenantError
+from entra_lake.gate import Gate
+from entra_lake.graph import GraphClient
+from entra_lake.layout import LAKE_KEY, budget_key
+from entra_lake.schema import Stream
+from entra_lake.settings import LakeSettings, read_lake
+from entra_lake.slices import iso
+from entra_lake.store import ABSENT, S3Store
+from entra_lake.streams import get_stream
+
+GetConnection = Callable[[str], Connection]
+
+
+@dataclass(frozen=True)
+class Lake:
+    """One tenant's lake.
+
+    :param settings: its entry in lakes.yaml.
+    :param graph: how to reach Graph.
+    :param aws: how to reach AWS.
+    :param folder: where builds may use this machine's disk; None: the system's temporary folder.
+    """
+
+    settings: LakeSettings
+    graph: GraphConnection
+    aws: Aws
+    clock: Clock
+    folder: Path | None = None
+
+    @property
+    def tenant_id(self) -> str:
+        """Return the tenant whose logs the lake keeps."""
+        return self.graph.tenant_id
+
+    @cached_property
+    def streams(self) -> tuple[Stream, ...]:
+        """Return the streams that the lake keeps."""
+        return tuple(get_stream(name) for name in self.settings.streams)
+
+    @cached_property
+    def store(self) -> S3Store:
+        """Return the lake's bucket."""
+        return S3Store(self.aws.client("s3"), self.settings.bucket, self.settings.prefix)
+
+    @cached_property
+    def athena(self) -> Athena:
+        """Return the lake's database."""
+        return Athena(
+            self.aws.client("athena"),
+            database=self.settings.database,
+            workgroup=self.settings.workgroup,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def glue(self) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+        """Return the catalogue, to look at what a table is."""
+        return self.aws.client("glue")
+
+    def open_graph(self) -> GraphClient:
+        """Return a client for Graph behind the budget that all tasks share."""
+        budget = S3Budget(self.store, budget_key(self.graph.client_id, self.tenant_id))
+        gate = Gate(budget, self.clock, requests_per_10_seconds=self.settings.requests_per_10_seconds)
+        return GraphClient(self.graph, gate=gate, clock=self.clock)
+
+
+def open_lake(
+    settings: LakeSettings | None = None,
+    *,
+    get_connection: GetConnection = read_connection,
+    aws: Aws | None = None,
+    clock: Clock | None = None,
+) -> Lake:
+    """Put a lake together from settings and connections.
+
+    :param settings: the lake; without it, the one called `default`.
+    :param get_connection: reads a connection by its id; `AIRFLOW_CONN_…` variables without it.
+    :param aws: a session that somebody else has made, such as Airflow's AWS hook.
+    :raises ConfigurationError: when a connection or setting is missing or wrong.
+    """
+    settings = settings or read_lake()
+    return Lake(
+        settings=settings,
+        graph=GraphConnection.from_connection(get_connection(settings.graph_conn_id)),
+        aws=aws or Aws.from_connection(get_connection(settings.aws_conn_id)),
+        clock=clock or system_clock(),
+    )
+
+
+@dataclass(frozen=True)
+class S3Budget:
+    """The request budget as an object that all processes and hosts share."""
+
+    store: S3Store
+    key: str
+
+    def read(self) -> tuple[Budget, str | None]:
+        """Return the budget and its ETag; an empty one and None when nobody has written it."""
+        found = self.store.read(self.key)
+        return (Budget.from_json(found[0]), found[1]) if found else (Budget(), None)
+
+    def write(self, budget: Budget, etag: str | None) -> str | None:
+        """Replace the budget that has this ETag; None when somebody else wrote first."""
+        return self.store.replace(self.key, budget.to_json(), etag)
+
+
+def claim_lake(lake: Lake) -> dict[str, Any]:
+    """Write `lake.json` at the first run, and make sure at every other that it is the same tenant.
+
+    :returns: what lake.json holds.
+    :raises WrongTenantError: when the lake was begun for another tenant.
+    """
+    first_day = lake.clock.now().date() - timedelta(days=lake.settings.retention_days)
+    facts = {
+        "format": 1,
+        "tenant_id": lake.tenant_id,
+        "collect_from": str(first_day),
+        "created_at": iso(lake.clock.now()),
+    }
+    if lake.store.replace(LAKE_KEY, json.dumps(facts, indent=1).encode(), ABSENT):
+        return facts
+    found = lake.store.read(LAKE_KEY)
+    if found is None:
+        message = f"{lake.store.url(LAKE_KEY)} exists and cannot be read. Trying again later."
+        raise ConflictError(message)
+    facts = _parse(found[0], lake)
+    if facts.get("tenant_id") != lake.tenant_id:
+        message = (
+            f"{lake.store.url(LAKE_KEY)} says that this lake belongs to tenant {facts.get('tenant_id')}, and the "
+            f"connection {lake.graph.conn_id!r} is for {lake.tenant_id}. Give each tenant a lake of its own in "
+            "include/lakes.yaml, or correct the connection's tenant_id."
+        )
+        raise WrongTenantError(message)
+    return facts
+
+
+def _parse(content: bytes, lake: Lake) -> dict[str, Any]:
+    try:
+        facts = json.loads(content)
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
+        message = f"{lake.store.url(LAKE_KEY)} is no JSON object. Restore it from its noncurrent version."
+        raise ConfigurationError(message)
+    return facts

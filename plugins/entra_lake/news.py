@@ -1,0 +1,74 @@
+"""News: of the records that a slice lists, those that the lake must keep."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pyarrow.parquet as pq
+
+from entra_lake.identity import Identity, canonical, identify
+from entra_lake.known import Known, Standing, read_contents
+from entra_lake.schema import Stream
+
+Listed = tuple[bytes, Identity]
+
+
+class NewsFilter:
+    """Compare the pages of one slice with what the lake holds, and let pass what is new.
+
+    Written are ids that are unknown and contents that differ from the latest one of their id. When
+    Graph lists an older content, it counts only if the same listing does not hold the latest, too.
+
+    :param file: the day's object, to compare parsed values when bytes differ; None when there is none.
+    """
+
+    def __init__(self, stream: Stream, known: Known, file: pq.ParquetFile | None) -> None:
+        self._stream = stream
+        self._known = known
+        self._file = file
+        self._older: list[Listed] = []
+        self.counts: Counter[Standing] = Counter()
+
+    def identify(self, lines: Sequence[bytes]) -> list[Listed]:
+        """Return the records with their identities."""
+        return [(line, identify(line, self._stream)) for line in lines]
+
+    def sift(self, listed: Sequence[Listed]) -> list[Listed]:
+        """Return the records of a page that are new for certain."""
+        standings = self._known.compare([identity for _, identity in listed])
+        news: list[Listed] = []
+        changed: list[Listed] = []
+        for item, standing in zip(listed, standings, strict=True):
+            if standing is Standing.NEW:
+                news.append(item)
+            elif standing is Standing.CHANGED:
+                changed.append(item)
+            elif standing is Standing.OLDER:
+                self._older.append(item)
+        self.counts[Standing.NEW] += len(news)
+        return news + self._really_changed(changed)
+
+    def rest(self) -> list[Listed]:
+        """Return, when the slice is listed to its end, the older contents that came back."""
+        back = [item for item in self._older if not self._known.has_listed_latest(item[1])]
+        self._older = []
+        self.counts[Standing.CHANGED] += len(back)
+        return back
+
+    def _really_changed(self, changed: list[Listed]) -> list[Listed]:
+        """Leave out records whose bytes differ while their parsed values do not."""
+        if not changed:
+            return []
+        contents = read_contents(self._file, self._stream, [i.id for _, i in changed]) if self._file else {}
+        news = []
+        for line, identity in changed:
+            is_latest = contents.get(identity.id, {}).get(canonical(line))
+            if is_latest is None:
+                news.append((line, identity))
+            elif is_latest:
+                self._known.note_latest(identity)
+            else:
+                self._older.append((line, identity))
+        self.counts[Standing.CHANGED] += len(news)
+        return news

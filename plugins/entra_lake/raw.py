@@ -1,0 +1,97 @@
+"""Raw parts: records as they were received, one a line, in compressed objects of bounded size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+
+import zstandard
+
+from entra_lake.errors import DataError
+from entra_lake.layout import RawPart, raw_key, raw_prefix
+from entra_lake.schema import Stream
+from entra_lake.store import S3Store
+
+PART_RECORDS = 5_000
+PART_BYTES = 16 * 1024 * 1024
+_LEVEL = 3
+
+
+class RawWriter:
+    """Collect the new records of one pass and write them part by part.
+
+    A part's key is made from its content, so that writing it again changes nothing.
+    """
+
+    def __init__(self, store: S3Store, stream: Stream, day: date, pass_id: str) -> None:
+        self._store = store
+        self._stream = stream
+        self._day = day
+        self._pass_id = pass_id
+        self._lines: list[bytes] = []
+        self._times: list[int] = []
+        self._bytes = 0
+        self.keys: list[str] = []
+        self.bytes_written = 0
+
+    def add(self, line: bytes, event_time: int) -> None:
+        """Take one record; write a part when enough have come together."""
+        self._lines.append(line)
+        self._times.append(event_time)
+        self._bytes += len(line)
+        if len(self._lines) >= PART_RECORDS or self._bytes >= PART_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was taken and not yet written."""
+        if not self._lines:
+            return
+        content = b"\n".join(self._lines) + b"\n"
+        key = raw_key(
+            self._stream,
+            self._day,
+            self._pass_id,
+            first=min(self._times),
+            last=max(self._times),
+            records=len(self._lines),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+        packed = zstandard.compress(content, _LEVEL)
+        self._store.create(key, packed)  # None: this very part is there already
+        self.keys.append(key)
+        self.bytes_written += len(packed)
+        self._lines, self._times, self._bytes = [], [], 0
+
+
+def list_parts(store: S3Store, stream: Stream, day: date) -> list[RawPart]:
+    """Return all raw parts of the day, in the order of their keys: of their passes."""
+    return [RawPart.parse(found.key) for found in store.list(raw_prefix(stream, day))]
+
+
+def read_part(store: S3Store, part: RawPart) -> list[bytes]:
+    """Return the records of a part, each as its received bytes.
+
+    :raises DataError: when the part is gone or does not hold what its key says.
+    """
+    found = store.read(part.key)
+    if found is None:
+        message = f"{part.key} was listed and is gone. Restore the object from its noncurrent version."
+        raise DataError(message)
+    try:
+        content = zstandard.decompress(found[0])
+    except zstandard.ZstdError:
+        content = b""
+    if not _matches(part, content):
+        message = f"{part.key} does not hold what its key says. Restore the object from its noncurrent version."
+        raise DataError(message)
+    return content[:-1].split(b"\n")
+
+
+def count_records(parts: Iterable[RawPart]) -> int:
+    """Return how many records the parts hold, doubles included."""
+    return sum(part.records for part in parts)
+
+
+def _matches(part: RawPart, content: bytes) -> bool:
+    return hashlib.sha256(content).hexdigest()[:16] == part.key.rpartition("_")[2].split(".")[0]

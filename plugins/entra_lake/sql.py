@@ -1,0 +1,74 @@
+"""SQL lives in `include/sql/*.sql`; here its few placeholders are filled, and checked before.
+
+Athena takes parameters only in parts of a SELECT and never in DDL, so names and texts are written
+into the statement: a name must match Athena's plain form, a text must be of harmless characters.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from entra_lake.errors import ConfigurationError
+from entra_lake.schema import NAME_PATTERN, Type
+from entra_lake.settings import include_folder
+
+#: Athena's DDL words for our types.
+HIVE_TYPES: dict[str, str] = {
+    Type.STRING: "string",
+    Type.JSON: "string",
+    Type.INT: "int",
+    Type.DOUBLE: "double",
+    Type.BOOLEAN: "boolean",
+    Type.TIMESTAMP: "timestamp",
+    Type.STRINGS: "array<string>",
+}
+
+_IDENTIFIERS = ("database", "table", "view")
+_COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+
+
+def render(name: str, **values: Any) -> str:  # noqa: ANN401 - what a template takes
+    """Return the statement of `include/sql/<name>` with its placeholders filled.
+
+    :raises ConfigurationError: when a name or text is of no form that is safe in a statement.
+    """
+    for identifier in _IDENTIFIERS:
+        if identifier in values and not NAME_PATTERN.fullmatch(values[identifier]):
+            message = f"{identifier} {values[identifier]!r}: use lower-case letters, digits and _, a letter first."
+            raise ConfigurationError(message)
+    text = _environment(include_folder() / "sql").get_template(name).render(**values)
+    return _COMMENT.sub("", text).strip()
+
+
+def quote(value: str | date) -> str:
+    """Return a text as an SQL literal.
+
+    :raises ConfigurationError: when it holds control characters or backslashes, which Hive reads as escapes.
+    """
+    text = str(value)
+    if "\\" in text or not text.isprintable():
+        message = f"{text!r} cannot be written into a statement. Use printable characters without a backslash."
+        raise ConfigurationError(message)
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _comment(text: str) -> str:
+    """Return a table's or column's comment: Hive has no doubled quotes, and Glue takes 255 characters."""
+    return quote(text.replace("'", "\u2019")[:255])
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    environment = Environment(  # noqa: S701 - SQL, not HTML: `text` quotes
+        loader=FileSystemLoader(folder), undefined=StrictUndefined, keep_trailing_newline=False
+    )
+    environment.filters["text"] = quote
+    environment.filters["comment"] = _comment
+    environment.filters["hive_type"] = HIVE_TYPES.__getitem__
+    return environment

@@ -1,0 +1,145 @@
+"""prepare and repair_partitions: the tables and views of a lake, and their partitions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from entra_lake.aws import map_error
+from entra_lake.errors import ConfigurationError
+from entra_lake.lake import Lake, claim_lake
+from entra_lake.layout import partition_prefix, table_prefix
+from entra_lake.schema import Stream
+from entra_lake.sql import render
+
+#: Raise it when tables or views change in a way that older code cannot live with.
+SCHEMA_VERSION = 1
+_VERSION_PROPERTY = "entra_lake.schema_version"
+_VIEW_PROPERTY = "entra_lake.view_sha256"
+
+
+def prepare(lake: Lake) -> dict[str, Any]:
+    """Claim the lake for its tenant, and bring its tables and views to this version of the code.
+
+    One task per run does it, before any other: tables have one owner.
+
+    :returns: what lake.json holds.
+    :raises WrongTenantError: when the lake belongs to another tenant.
+    :raises ConfigurationError: when bucket or workgroup are missing, or newer code shaped the tables.
+    """
+    _check_bucket(lake)
+    facts = claim_lake(lake)
+    lake.athena.check()
+    _make_database(lake)
+    for stream in lake.streams:
+        shape_table(lake, stream)
+    return facts
+
+
+def repair_partitions(lake: Lake, stream: Stream, day: date, *, full: bool = False) -> None:
+    """Register the day's partition in Athena.
+
+    :param full: look at all of S3 instead (`MSCK REPAIR TABLE`): after a first creation or a recovery.
+    """
+    names = {"database": lake.settings.database, "table": stream.history_table}
+    if full:
+        lake.athena.run(render("tables/repair_partitions.sql", **names))
+    location = lake.store.url(partition_prefix(stream, day))
+    lake.athena.run(render("tables/add_partition.sql", **names, day=day, location=location))
+
+
+def shape_table(lake: Lake, stream: Stream) -> None:
+    """Create the stream's table and view, or give an older table what it lacks."""
+    table = _table(lake, stream)
+    if table is None:
+        lake.athena.run(_create_statement(lake, stream))
+        table = _table(lake, stream) or {}
+    _refuse_newer(table, stream)
+    _add_columns(lake, stream, table)
+    _replace_view(lake, stream, table)
+
+
+def _check_bucket(lake: Lake) -> None:
+    try:
+        lake.aws.client("s3").head_bucket(Bucket=lake.settings.bucket)
+    except ClientError as error:
+        if str(error.response["Error"]["Code"]) in {"404", "NoSuchBucket"}:
+            message = (
+                f"Bucket {lake.settings.bucket!r} does not exist. Deploy infra/, or correct `bucket` in "
+                "include/lakes.yaml."
+            )
+            raise ConfigurationError(message) from error
+        raise map_error(error, f"s3://{lake.settings.bucket}") from error
+    except BotoCoreError as error:
+        raise map_error(error, f"s3://{lake.settings.bucket}") from error
+
+
+def _make_database(lake: Lake) -> None:
+    """Create the database where it is missing: CloudFormation makes it in production, so this asks first."""
+    try:
+        lake.glue.get_database(Name=lake.settings.database)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "EntityNotFoundException":
+            raise map_error(error, f"Glue database {lake.settings.database}") from error
+        lake.athena.run(render("tables/create_database.sql", database=lake.settings.database))
+    except BotoCoreError as error:
+        raise map_error(error, f"Glue database {lake.settings.database}") from error
+
+
+def _table(lake: Lake, stream: Stream) -> dict[str, Any] | None:
+    try:
+        answer = lake.glue.get_table(DatabaseName=lake.settings.database, Name=stream.history_table)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "EntityNotFoundException":
+            return None
+        raise map_error(error, f"Glue table {stream.history_table}") from error
+    except BotoCoreError as error:
+        raise map_error(error, f"Glue table {stream.history_table}") from error
+    table: dict[str, Any] = answer["Table"]
+    return table
+
+
+def _create_statement(lake: Lake, stream: Stream) -> str:
+    return render(
+        "tables/create_history_table.sql",
+        database=lake.settings.database,
+        table=stream.history_table,
+        columns=stream.table_columns,
+        comment=stream.description,
+        location=lake.store.url(table_prefix(stream)),
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def _refuse_newer(table: Mapping[str, Any], stream: Stream) -> None:
+    version = int(table.get("Parameters", {}).get(_VERSION_PROPERTY, 0))
+    if version > SCHEMA_VERSION:
+        message = (
+            f"Table {stream.history_table} was shaped by schema version {version}, and this code knows only "
+            f"{SCHEMA_VERSION}. Upgrade Entra Lake; an older version must not write beside a newer one."
+        )
+        raise ConfigurationError(message)
+
+
+def _add_columns(lake: Lake, stream: Stream, table: Mapping[str, Any]) -> None:
+    held = {column["Name"] for column in table.get("StorageDescriptor", {}).get("Columns", ())}
+    missing = [column for column in stream.table_columns if column.name not in held]
+    if held and missing:
+        names = {"database": lake.settings.database, "table": stream.history_table}
+        lake.athena.run(render("tables/add_columns.sql", **names, columns=missing))
+
+
+def _replace_view(lake: Lake, stream: Stream, table: Mapping[str, Any]) -> None:
+    names = {"database": lake.settings.database, "table": stream.history_table}
+    statement = render("views/current.sql", **names, view=stream.name, columns=stream.table_columns)
+    sha256 = hashlib.sha256(statement.encode()).hexdigest()
+    if table.get("Parameters", {}).get(_VIEW_PROPERTY) == sha256:
+        return
+    lake.athena.run(statement)
+    lake.athena.run(
+        render("tables/set_schema_version.sql", **names, schema_version=SCHEMA_VERSION, view_sha256=sha256)
+    )
