@@ -18,7 +18,9 @@ STREAM_LIST = list(STREAMS.values())
 texts = st.text(max_size=8) | st.sampled_from(["", "\x00", "é", "\ud800x", "2026-11-22T12:54:12.5603524Z", "=1+1"])
 numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.sampled_from([0, 47, -0.0, 2**31, 1e308 * 10])
 scalars = st.none() | st.booleans() | numbers | texts
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
+)
 
 
 def members(tree: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:

@@ -20,7 +20,7 @@ import msal
 from entra_lake.answers import Answer
 from entra_lake.connections import GraphConnection
 from entra_lake.errors import EntraLakeError, GraphUnavailableError, ThrottledError
-from entra_lake.login_errors import discovery_refused, login_redirected, token_refused
+from entra_lake.login_errors import authority_useless, discovery_refused, login_redirected, token_refused
 from entra_lake.patience import Patience
 from entra_lake.transport import Transport
 
@@ -77,8 +77,6 @@ class AccessTokens:
             outcome = self._try(claims)
             if isinstance(outcome, str):
                 break
-            # A new application object has none of MSAL's memories.
-            self._application = None
             patience.wait(outcome, self._login.retry_after)
         if outcome != self._told and self._on_token:
             self._on_token(outcome)
@@ -100,6 +98,9 @@ class AccessTokens:
         token = result.get("access_token")
         if isinstance(token, str) and _TOKEN.fullmatch(token):
             return token
+        self._application = None  # and with it what MSAL would replay
+        if isinstance(error, ValueError) and not self._login.was_asked:
+            raise authority_useless(self._connection)
         if not self._login.has_refused:
             return self._unavailable()
         if error is not None:
@@ -161,22 +162,21 @@ class _LoginService:
 
     def forget(self) -> None:
         """Forget the last answer, before MSAL is asked again: it may answer from its cache."""
-        self.has_refused = False
+        self.was_asked = self.has_refused = False
         self.body = b""
-        self.problem = "the authority's address cannot be used"
+        self.problem = ""
         self.retry_after: float | None = None
 
-    def get(self, url: str, params: Any = None, headers: Mapping[str, str] | None = None, **_: Any) -> _LoginResponse:
+    def get(self, url: str, headers: Mapping[str, str] | None = None, **_: object) -> _LoginResponse:
         """Answer MSAL's look-up of the tenant."""
         return self._send("GET", url, headers, None)
 
     def post(
         self,
         url: str,
-        params: Any = None,
         data: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        **_: Any,
+        **_: object,
     ) -> _LoginResponse:
         """Answer MSAL's demand for a token."""
         return self._send("POST", url, headers, data)
@@ -188,12 +188,14 @@ class _LoginService:
         self, method: str, url: str, headers: Mapping[str, str] | None, form: Mapping[str, str] | None
     ) -> _LoginResponse:
         answer = self._transport.send(method, url, str(uuid.uuid4()), headers or {}, form)
+        self.was_asked = True
         self.body, self.problem = answer.body, answer.problem or f"HTTP {answer.status}"
         self.retry_after = answer.retry_after()
         if answer.is_redirect:
             raise login_redirected(self._connection)
         if answer.problem or not _is_json_object(answer.body):
             # MSAL would log the text, and a token that was cut off is still a token.
+            self.problem = answer.problem or f"HTTP {answer.status} without a JSON object"
             raise _NoLoginAnswerError
         self.has_refused = answer.is_refusal
         return _LoginResponse(answer)

@@ -56,7 +56,7 @@ class Answer:
         :return: None when it does not say, or says nonsense.
         """
         text = self.headers.get("Retry-After", "").strip()
-        if re.fullmatch(r"\d{1,9}(\.\d*)?", text):
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
             return float(text)
         moment = _http_date(text)
         if moment is None or self.served_at is None:

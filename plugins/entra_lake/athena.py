@@ -19,7 +19,14 @@ _LONGEST_POLL_SECONDS = 2.0
 
 #: What a query says that read an object while it was replaced; it is worth one more try.
 _REPLACED = ("HIVE_CANNOT_OPEN_SPLIT", "HIVE_FILESYSTEM_ERROR", "HIVE_CURSOR_ERROR")
-_BUSY = ("GENERIC_INTERNAL_ERROR", "INTERNAL_ERROR", "exhausted resources", "ThrottlingException", "Rate exceeded", "SlowDown")
+_BUSY = (
+    "GENERIC_INTERNAL_ERROR",
+    "INTERNAL_ERROR",
+    "exhausted resources",
+    "ThrottlingException",
+    "Rate exceeded",
+    "SlowDown",
+)
 _THROTTLED = ("ThrottlingException", "TooManyRequestsException", "InternalServerException")
 
 
@@ -139,7 +146,11 @@ class Athena:
             return AthenaUnavailableError(f"{what}: Athena is busy. Trying again later.")
         mapped = map_error(error, what)
         is_passing = isinstance(mapped, StoreUnavailableError)
-        if is_passing and isinstance(error, ClientError) and error.response["Error"]["Code"] == "InvalidRequestException":
+        if (
+            is_passing
+            and isinstance(error, ClientError)
+            and error.response["Error"]["Code"] == "InvalidRequestException"
+        ):
             return QueryFailedError(f"{what}: {error.response['Error'].get('Message', '')[:300]} Check the statement.")
         return AthenaUnavailableError(mapped.message) if is_passing else mapped
 

@@ -29,7 +29,11 @@ from entra_lake.windows import Held, Window, WindowPlan, plan_windows
 #: Raise it when the same raw must give other rows; every day is then built anew when it is next touched.
 BUILD_RULES = 1
 
-ROW_GROUP_BYTES = 32 * 1024 * 1024  # of Arrow memory
+#: Rows that are Python objects at one time; a row takes about 4 kB as such.
+BATCH_ROWS = 512
+ROW_GROUP_BYTES = 8 * 1024 * 1024  # of Arrow memory
+#: A footer grows with its row groups, and readers load it whole: large days get larger groups.
+MOST_ROW_GROUPS = 60
 ZSTD_LEVEL = 3
 
 
@@ -41,7 +45,7 @@ class Built:
     footer: Footer
 
 
-def build_day(  # noqa: PLR0913 - where from, what, where to
+def build_day(  # noqa: PLR0913, PLR0917 - where from, what, where to
     store: S3Store, stream: Stream, day: date, tenant_id: str, path: Path, parts: list[RawPart] | None = None
 ) -> Built:
     """Build the day's object from what raw/ holds now.
@@ -55,7 +59,8 @@ def build_day(  # noqa: PLR0913 - where from, what, where to
     plan = plan_windows(store, stream, day, parts)
     schema = arrow_schema(stream)
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=ZSTD_LEVEL, store_schema=False) as writer:
-        for table in _row_groups(_batches(plan, stream, tenant_id, tally), schema):
+        row_group_bytes = max(ROW_GROUP_BYTES, plan.bytes // MOST_ROW_GROUPS)
+        for table in _row_groups(_batches(plan, stream, tenant_id, tally), schema, row_group_bytes):
             writer.write_table(table, row_group_size=table.num_rows)
             pa.default_memory_pool().release_unused()
         footer = _footer(stream, day, tenant_id, parts, tally)
@@ -91,12 +96,12 @@ def _footer(stream: Stream, day: date, tenant_id: str, parts: list[RawPart], tal
     )
 
 
-def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Join batches to tables of about `ROW_GROUP_BYTES`."""
+def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema, row_group_bytes: int) -> Iterator[pa.Table]:
+    """Join batches to tables of about that many bytes of Arrow memory."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)
-        if sum(item.nbytes for item in waiting) >= ROW_GROUP_BYTES:
+        if sum(item.nbytes for item in waiting) >= row_group_bytes:
             yield pa.Table.from_batches(waiting, schema)
             waiting = []
     if waiting:
@@ -106,29 +111,25 @@ def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterato
 def _batches(plan: WindowPlan, stream: Stream, tenant_id: str, tally: Tally) -> Iterator[pa.RecordBatch]:
     wanderers = {name: _versions(held) for name, held in plan.wanderers().items()}
     for window in plan.windows:
-        rows = _window_rows(plan, window, wanderers, stream, tenant_id, tally)
-        if rows:
-            yield record_batch(rows, stream)
+        found = _in_order(plan, window, wanderers)
+        for start in range(0, len(found), BATCH_ROWS):
+            yield record_batch(_rows(found[start : start + BATCH_ROWS], stream, tenant_id, tally), stream)
 
 
-def _window_rows(  # noqa: PLR0913 - the facts that a row is made of
-    plan: WindowPlan,
-    window: Window,
-    wanderers: dict[str, list[Version]],
-    stream: Stream,
-    tenant_id: str,
-    tally: Tally,
-) -> list[Row]:
-    found: list[tuple[int, str, Version, Held]] = []
+def _in_order(plan: WindowPlan, window: Window, wanderers: dict[str, list[Version]]) -> list[tuple[Version, Held]]:
+    """Return the versions of a window in the order of their events."""
+    found: list[tuple[Version, Held]] = []
     for name, held in plan.read(window).items():
         lines = {item.identity.sha256: item for item in held}
-        for version in wanderers.get(name) or _versions(held):
-            if version.sha256 in lines:
-                item = lines[version.sha256]
-                found.append((item.placed_time, name, version, item))
-    found.sort(key=lambda entry: (entry[0], entry[1], entry[2].number))
+        versions = wanderers.get(name) or _versions(held)
+        found += [(version, lines[version.sha256]) for version in versions if version.sha256 in lines]
+    found.sort(key=lambda entry: (entry[1].placed_time, entry[1].identity.id, entry[0].number))
+    return found
+
+
+def _rows(found: list[tuple[Version, Held]], stream: Stream, tenant_id: str, tally: Tally) -> list[Row]:
     rows = []
-    for _, _, version, item in found:
+    for version, item in found:
         row = _row(item, version, stream, tenant_id)
         tally.add(row, item.identity, version)
         rows.append(row)

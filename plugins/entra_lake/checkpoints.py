@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 
-from entra_lake.layout import checkpoint_prefix, complete_key, pass_id, pass_key, run_hash, slice_key
+from entra_lake.layout import checkpoint_prefix, complete_key, pass_id, pass_key, pass_start, run_hash, slice_key
 from entra_lake.passes import PassReport, SliceReport, missing_slices, slice_report, to_json
 from entra_lake.schema import Stream
 from entra_lake.slices import Slice, iso
@@ -46,19 +46,18 @@ class Checkpoints:
         return replace(report, slices=self._finished(report.pass_id)) if report else None
 
     def begin(self, run_id: str, now: datetime, window: Slice) -> PassReport:
-        """Begin a pass; its id is one that no pass of the day has."""
-        while True:
-            report = PassReport(
-                pass_id=pass_id(now, run_id),
-                run_id=run_id,
-                started_at=iso(now),
-                start=iso(window.start),
-                end=iso(window.end),
-            )
-            if report.pass_id not in self.names():
-                self._store.create(pass_key(self._stream, self._day, report.pass_id), report.to_bytes())
-                return report
-            now += timedelta(seconds=1)
+        """Begin a pass, later than every pass of the day: the order of passes says what was observed last."""
+        earlier = [pass_start(name) for name in self.names()]
+        moment = max([now.replace(microsecond=0), *(start + timedelta(seconds=1) for start in earlier)])
+        report = PassReport(
+            pass_id=pass_id(moment, run_id),
+            run_id=run_id,
+            started_at=iso(moment),
+            start=iso(window.start),
+            end=iso(window.end),
+        )
+        self._store.create(pass_key(self._stream, self._day, report.pass_id), report.to_bytes())
+        return report
 
     def finish_slice(self, report: PassReport, done: SliceReport) -> PassReport:
         """Note a finished slice; return the pass with it."""

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,7 +67,7 @@ class GraphConnection:
             client_id=_required(connection, "login (application id)", connection.login),
             client_secret=_required(connection, "password (client secret)", connection.password),
             authority=_https(connection, "extra.authority", authority),
-            graph_url=_https(connection, "extra.graph_url", str(extra.get("graph_url") or GLOBAL_GRAPH_URL).rstrip("/")),
+            graph_url=_https(connection, "extra.graph_url", _without_slash(extra.get("graph_url") or GLOBAL_GRAPH_URL)),
             verify=_verify(connection, extra.get("verify", True)),
         )
 
@@ -111,6 +112,10 @@ def _required(connection: Connection, name: str, value: object) -> str:
     return str(value)
 
 
+def _without_slash(url: object) -> str:
+    return str(url).rstrip("/")
+
+
 def _https(connection: Connection, name: str, url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.query or parts.fragment:
@@ -122,7 +127,7 @@ def _https(connection: Connection, name: str, url: str) -> str:
 def _verify(connection: Connection, value: object) -> bool | str:
     if value is True or (isinstance(value, str) and value.lower() == "true"):
         return True
-    if isinstance(value, str) and os.path.isfile(value):
+    if isinstance(value, str) and Path(value).is_file():
         return value
     message = (
         f"Connection {connection.conn_id!r}: extra.verify is true or the path of a CA bundle that exists; "

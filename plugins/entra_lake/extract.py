@@ -45,9 +45,7 @@ class Memory:
     file: pq.ParquetFile | None
 
 
-def extract(
-    lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnProgress = lambda _: None
-) -> PassReport:
+def extract(lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnProgress = lambda _: None) -> PassReport:
     """List every slice of the day to its end and write the news.
 
     A pass that was completed and never acknowledged is taken up instead of asking Graph again; a pass
@@ -131,7 +129,7 @@ def _halve(window: Slice) -> tuple[Slice, Slice]:
     return window.halve()
 
 
-def _list_slice(  # noqa: PLR0913 - what a listing needs to know
+def _list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
     lake: Lake,
     graph: GraphClient,
     stream: Stream,

@@ -36,6 +36,7 @@ class Lake:
     :param graph: how to reach Graph.
     :param aws: how to reach AWS.
     :param folder: where builds may use this machine's disk; None: the system's temporary folder.
+    :param on_token: is told each new token, so that logs can be masked.
     """
 
     settings: LakeSettings
@@ -43,6 +44,7 @@ class Lake:
     aws: Aws
     clock: Clock
     folder: Path | None = None
+    on_token: Callable[[str], None] | None = None
 
     @property
     def tenant_id(self) -> str:
@@ -78,7 +80,7 @@ class Lake:
         """Return a client for Graph behind the budget that all tasks share."""
         budget = S3Budget(self.store, budget_key(self.graph.client_id, self.tenant_id))
         gate = Gate(budget, self.clock, requests_per_10_seconds=self.settings.requests_per_10_seconds)
-        return GraphClient(self.graph, gate=gate, clock=self.clock)
+        return GraphClient(self.graph, gate=gate, clock=self.clock, on_token=self.on_token)
 
 
 def open_lake(
@@ -87,12 +89,14 @@ def open_lake(
     get_connection: GetConnection = read_connection,
     aws: Aws | None = None,
     clock: Clock | None = None,
+    on_token: Callable[[str], None] | None = None,
 ) -> Lake:
     """Put a lake together from settings and connections.
 
     :param settings: the lake; without it, the one called `default`.
     :param get_connection: reads a connection by its id; `AIRFLOW_CONN_…` variables without it.
     :param aws: a session that somebody else has made, such as Airflow's AWS hook.
+    :param on_token: is told each new token, so that logs can be masked.
     :raises ConfigurationError: when a connection or setting is missing or wrong.
     """
     settings = settings or read_lake()
@@ -101,6 +105,7 @@ def open_lake(
         graph=GraphConnection.from_connection(get_connection(settings.graph_conn_id)),
         aws=aws or Aws.from_connection(get_connection(settings.aws_conn_id)),
         clock=clock or system_clock(),
+        on_token=on_token,
     )
 
 

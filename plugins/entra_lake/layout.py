@@ -1,11 +1,11 @@
 """Where a thing lives in the lake: every object key is made here, and only from typed values.
 
-    raw/<stream>/dt=D/<pass>/<first>-<last>-<records>-<sha>.jsonl.zst   as received; never deleted
-    checkpoints/<stream>/dt=D/<pass>/{pass,<slice>,complete}.json       what a retry need not list again
-    staging/<stream>/dt=D/<sha256>.parquet                              a build on its way to the lake
-    lake/<stream>/dt=D/<stream>-D.parquet                               the day's one object
-    manifests/<stream>/D.json                                           the acknowledgement
-    lake.json  budget/<application>-<tenant>.json  mails/<run>/<cause>
+raw/<stream>/dt=D/<pass>/<first>-<last>-<records>-<sha>.jsonl.zst   as received; never deleted
+checkpoints/<stream>/dt=D/<pass>/{pass,<slice>,complete}.json       what a retry need not list again
+staging/<stream>/dt=D/<sha256>.parquet                              a build on its way to the lake
+lake/<stream>/dt=D/<stream>-D.parquet                               the day's one object
+manifests/<stream>/D.json                                           the acknowledgement
+lake.json  budget/<application>-<tenant>.json  mails/<run>/<cause>
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def raw_prefix(stream: Stream, day: date) -> str:
     return f"raw/{stream.name}/dt={day}/"
 
 
-def raw_key(stream: Stream, day: date, name: str, *, first: int, last: int, records: int, sha256: str) -> str:
+def raw_key(  # noqa: PLR0913 - what a key is made of
+    stream: Stream, day: date, name: str, *, first: int, last: int, records: int, sha256: str
+) -> str:
     """Return the key of a raw part; the same content in the same pass has the same key."""
     return f"{raw_prefix(stream, day)}{name}/{first}_{last}_{records}_{sha256[:16]}.jsonl.zst"
 

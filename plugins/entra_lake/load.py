@@ -81,9 +81,7 @@ def transform(lake: Lake, stream: Stream, day: date) -> Staged:
     return Staged(etag=etag, rows=footer.rows, ids=footer.ids, sha256=sha256, size=size)
 
 
-def load(
-    lake: Lake, stream: Stream, day: date, staged: Staged, jitter: Callable[[], float] = random.random
-) -> Loaded:
+def load(lake: Lake, stream: Stream, day: date, staged: Staged, jitter: Callable[[], float] = random.random) -> Loaded:
     """Put the staged build into the lake; build again from raw when another run was first.
 
     :raises ShrinkRefusedError: when the build holds fewer ids than the object that it would replace.

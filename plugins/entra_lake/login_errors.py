@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from entra_lake.connections import GraphConnection
-from entra_lake.errors import CredentialError, EntraLakeError, GraphUnavailableError, UntrustedLinkError
+from entra_lake.errors import (
+    ConfigurationError,
+    CredentialError,
+    EntraLakeError,
+    GraphUnavailableError,
+    UntrustedLinkError,
+)
 from entra_lake.redaction import quote
 
 #: AADSTS numbers: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
@@ -52,6 +58,15 @@ def discovery_refused(connection: GraphConnection, body: bytes) -> CredentialErr
     description = str(document.get("error_description") or "the address of the authority is not valid")
     number = _number(document.get("error_codes"), description)
     return _credential_error(connection, number, quote(description, secrets=(connection.client_secret,)))
+
+
+def authority_useless(connection: GraphConnection) -> ConfigurationError:
+    """Return the error for an authority that nothing can be sent to."""
+    message = (
+        f"Connection {connection.conn_id!r}: its authority is no address of a tenant. "
+        "Write https://login.microsoftonline.com/<tenant id>, or leave it out."
+    )
+    return ConfigurationError(message)
 
 
 def login_redirected(connection: GraphConnection) -> UntrustedLinkError:

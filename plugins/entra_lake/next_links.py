@@ -60,7 +60,9 @@ class Trail:
         """
         digest = sha256(link.encode("utf-8", "surrogatepass")).digest()[:16]
         if digest in self._seen:
-            raise ListingBrokenError("the listing repeats: a next link leads back to a page that was read already")
+            message = "the listing repeats: a next link leads back to a page that was read already"
+            raise ListingBrokenError(message)
         if len(self._seen) >= MAX_PAGES:
-            raise ListingBrokenError(f"the listing does not end after {MAX_PAGES} pages")
+            message = f"the listing does not end after {MAX_PAGES} pages"
+            raise ListingBrokenError(message)
         self._seen.add(digest)

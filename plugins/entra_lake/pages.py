@@ -57,7 +57,8 @@ def split_page(body: bytes) -> tuple[tuple[bytes, ...], str | None]:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidPage(f"the page is not UTF-8 (byte {error.start})") from None
+        reason = f"the page is not UTF-8 (byte {error.start})"
+        raise InvalidPage(reason) from None
     members = _split_fast(body)
     if members is None:
         members = _split_thoroughly(text)
@@ -93,7 +94,8 @@ def _split_fast(body: bytes) -> _Members | None:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise InvalidPage(f"the page is not valid JSON: it holds {name}")
+    reason = f"the page is not valid JSON: it holds {name}"
+    raise InvalidPage(reason)
 
 
 # Numbers stay text: only their place matters here, and Python refuses to convert very long ones.
@@ -106,9 +108,11 @@ def _split_thoroughly(text: str) -> _Members:
     try:
         return _Scan(text).page()
     except JSONDecodeError as error:
-        raise InvalidPage(f"the page is not valid JSON (character {error.pos}: {error.msg})") from None
+        reason = f"the page is not valid JSON (character {error.pos}: {error.msg})"
+        raise InvalidPage(reason) from None
     except RecursionError:
-        raise InvalidPage("the page is nested too deeply") from None
+        reason = "the page is nested too deeply"
+        raise InvalidPage(reason) from None
 
 
 class _Scan:
@@ -126,7 +130,8 @@ class _Scan:
         while self._peek() != "}":
             key = self._key()
             if key in others or (key == "value" and values is not None):
-                raise InvalidPage(f"the page has two members {quote(key)!r}")
+                reason = f"the page has two members {quote(key)!r}"
+                raise InvalidPage(reason)
             if key == "value":
                 values = self._list()
             else:
@@ -134,14 +139,19 @@ class _Scan:
             self._comma("}")
         self._expect("}")
         if self._peek():
-            raise JSONDecodeError("extra data", self._text, self._at)
+            self._fail("extra data")
         if values is None:
-            raise InvalidPage(_without_value(others))
+            reason = _without_value(others)
+            raise InvalidPage(reason)
         return values, others
+
+    def _fail(self, expectation: str) -> NoReturn:
+        raise JSONDecodeError(expectation, self._text, self._at)
 
     def _list(self) -> list[bytes]:
         if self._peek() != "[":
-            raise InvalidPage("`value` is not a list")
+            reason = "`value` is not a list"
+            raise InvalidPage(reason)
         self._expect("[")
         values = []
         while self._peek() != "]":
@@ -152,7 +162,7 @@ class _Scan:
 
     def _key(self) -> str:
         if self._peek() != '"':
-            raise JSONDecodeError("a name was expected", self._text, self._at)
+            self._fail("a name was expected")
         key, self._at = _LENIENT.raw_decode(self._text, self._at)
         self._expect(":")
         return str(key)
@@ -168,7 +178,7 @@ class _Scan:
             return
         self._expect(",")
         if self._peek() == end:
-            raise JSONDecodeError("a value was expected", self._text, self._at)
+            self._fail("a value was expected")
 
     def _peek(self) -> str:
         """Skip white space and return the character that follows; an empty text at the end."""
@@ -178,7 +188,7 @@ class _Scan:
 
     def _expect(self, character: str) -> None:
         if self._peek() != character:
-            raise JSONDecodeError(f"{character!r} was expected", self._text, self._at)
+            self._fail(f"{character!r} was expected")
         self._at += 1
 
 
@@ -201,20 +211,24 @@ def _without_value(others: dict[str, bytes]) -> str:
 def _records(values: list[bytes]) -> tuple[bytes, ...]:
     for number, value in enumerate(values):
         if not value.startswith(b"{"):
-            raise InvalidPage(f"record {number} of the page is not an object")
+            reason = f"record {number} of the page is not an object"
+            raise InvalidPage(reason)
         if _ERROR_RECORD.match(value):
-            raise InvalidPage(f"an error stands in place of record {number}: {quote(value.decode())}")
+            reason = f"an error stands in place of record {number}: {quote(value.decode())}"
+            raise InvalidPage(reason)
     return tuple(values)
 
 
 def _next_link(others: dict[str, bytes]) -> str | None:
     """Return the next link. A strange one is refused: to overlook it would end the listing too early."""
     if "error" in others:
-        raise InvalidPage(f"an error stands beside the records: {quote(others['error'].decode())}")
+        reason = f"an error stands beside the records: {quote(others['error'].decode())}"
+        raise InvalidPage(reason)
     names = [name for name in others if name.lower().endswith("nextlink")]
     if not names:
         return None
-    link = _LENIENT.decode(others[names[0]].decode())
-    if names != [NEXT_LINK] or not isinstance(link, str) or not link:
-        raise InvalidPage("the page's next link is not one text under its usual name")
-    return link
+    text = others[names[0]]
+    if names != [NEXT_LINK] or not text.startswith(b'"') or text == b'""':
+        reason = "the page's next link is not one text under its usual name"
+        raise InvalidPage(reason)
+    return str(_LENIENT.decode(text.decode()))

@@ -127,7 +127,9 @@ def summarise(report: PassReport) -> dict[str, Any]:
         "end": report.end,
         **totals,
         "slices": [f"{iso(piece.window.start)}/{iso(piece.window.end)}" for piece in report.slices],
-        "request_ids": _ends([key for piece in report.slices for key in (piece.first_request_id, piece.last_request_id)]),
+        "request_ids": _ends(
+            [key for piece in report.slices for key in (piece.first_request_id, piece.last_request_id)]
+        ),
         "parts": len(report.parts),
     }
 

@@ -14,7 +14,7 @@ from entra_lake.schema import Stream
 from entra_lake.store import S3Store
 
 PART_RECORDS = 5_000
-PART_BYTES = 16 * 1024 * 1024
+PART_BYTES = 8 * 1024 * 1024
 _LEVEL = 3
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 from entra_lake.errors import ConfigurationError, FutureDayError, RetentionError
 from entra_lake.schema import Stream
@@ -57,7 +58,7 @@ class Slice:
         """Return that many slices of nearly equal length that together are this one."""
         seconds = int((self.end - self.start).total_seconds())
         cuts = [self.start + timedelta(seconds=seconds * part // parts) for part in range(parts + 1)]
-        return tuple(Slice(start, end) for start, end in zip(cuts, cuts[1:], strict=False))
+        return tuple(Slice(start, end) for start, end in pairwise(cuts))
 
 
 def filter_text(stream: Stream, window: Slice) -> str:

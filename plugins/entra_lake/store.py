@@ -88,9 +88,7 @@ class S3Store:
         :raises StoreUnavailableError: when what arrived is not what was stored.
         """
         condition = {"IfMatch": etag} if etag else {}
-        answer = self._find(
-            lambda: self.client.get_object(Bucket=self.bucket, Key=self.prefix + key, **condition), key
-        )
+        answer = self._find(lambda: self.client.get_object(Bucket=self.bucket, Key=self.prefix + key, **condition), key)
         if not answer:
             return None
         digest = hashlib.sha256()

@@ -140,6 +140,4 @@ def _replace_view(lake: Lake, stream: Stream, table: Mapping[str, Any]) -> None:
     if table.get("Parameters", {}).get(_VIEW_PROPERTY) == sha256:
         return
     lake.athena.run(statement)
-    lake.athena.run(
-        render("tables/set_schema_version.sql", **names, schema_version=SCHEMA_VERSION, view_sha256=sha256)
-    )
+    lake.athena.run(render("tables/set_schema_version.sql", **names, schema_version=SCHEMA_VERSION, view_sha256=sha256))

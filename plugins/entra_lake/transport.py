@@ -14,7 +14,6 @@ from typing import Final
 import requests
 from requests import exceptions as failures
 from requests.adapters import HTTPAdapter
-from requests.certs import where as bundled_certificates
 from requests.utils import get_environ_proxies
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, ReadTimeoutError
@@ -50,8 +49,7 @@ class Transport:
 
     def __init__(self, *, verify: bool | str, clock: Clock, connect_timeout: float, read_timeout: float) -> None:
         hide_queries_in_logs()
-        # Not True: with it, requests would look into the environment for another bundle.
-        self._verify = verify if isinstance(verify, str) else bundled_certificates()
+        self._verify = verify
         self._clock = clock
         self._timeouts = (connect_timeout, read_timeout)
         self._adapter = HTTPAdapter(pool_connections=2, pool_maxsize=10)
@@ -69,7 +67,9 @@ class Transport:
         :raises ConfigurationError: when the server's certificate is not to be trusted.
         """
         deadline = self._clock.monotonic() + 2 * self._timeouts[1]
-        status, received, body, problem = 0, {}, b"", None
+        status, body = 0, b""
+        received: Mapping[str, str] = {}
+        problem: Exception | None = None
         try:
             response = self._open(method, url, headers, form)
             try:
@@ -107,17 +107,21 @@ class Transport:
         """Read to the end, one network read at a time: a read timeout alone does not bound a slow drip."""
         encoding = raw.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("identity", "gzip", ""):
-            raise _UnusableError(f"the answer is encoded as {encoding[:20]!r}, which nobody asked for")
+            reason = f"the answer is encoded as {encoding[:20]!r}, which nobody asked for"
+            raise _UnusableError(reason)
         inflate = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
         body = bytearray()
         while chunk := raw.read1(_CHUNK, decode_content=False):
             body += inflate.decompress(chunk, limit + 1 - len(body)) if inflate else chunk
             if len(body) > limit:
-                raise _UnusableError(f"the answer is larger than {limit} bytes")
+                reason = f"the answer is larger than {limit} bytes"
+                raise _UnusableError(reason)
             if self._clock.monotonic() > deadline:
-                raise _TooSlowError(f"the answer was not complete after {2 * self._timeouts[1]:.0f} s")
+                reason = f"the answer was not complete after {2 * self._timeouts[1]:.0f} s"
+                raise _TooSlowError(reason)
         if inflate and body and not inflate.eof:
-            raise _UnusableError("the compressed answer was cut off")
+            reason = "the compressed answer was cut off"
+            raise _UnusableError(reason)
         return bytes(body)
 
 
@@ -154,7 +158,7 @@ def _root_cause(error: BaseException) -> str:
 def _untrusted_certificate(url: str) -> ConfigurationError:
     host = url.split("/")[2].rpartition("@")[2]
     message = (
-        f"The certificate of {quote(host)} is not to be trusted. If a proxy or the sandbox signs with its own authority, "
+        f"The certificate of {quote(host)} is not to be trusted. If a proxy or the sandbox signs by itself, "
         "put the path of its CA bundle into the connection's extra.verify; if not, somebody is in between."
     )
     return ConfigurationError(message)

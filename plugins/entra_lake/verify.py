@@ -78,7 +78,7 @@ def _numbers(answer: Answer) -> tuple[int, int]:
     return int(row.get("row_count") or 0), int(row.get("id_count") or 0)
 
 
-def _commit(  # noqa: PLR0913 - what a manifest is made of
+def _commit(  # noqa: PLR0913, PLR0917 - what a manifest is made of
     lake: Lake, stream: Stream, day: date, footer: Footer, found: StoredObject, answer: Answer
 ) -> Manifest | None:
     """Write the manifest over the one that was read; None when another run was first."""

@@ -21,8 +21,8 @@ from entra_lake.raw import read_part
 from entra_lake.schema import Stream
 from entra_lake.store import S3Store
 
-WINDOW_BYTES = 8 * 1024 * 1024  # of raw JSON; rows of Python objects take several times as much
-HELD_BYTES = 48 * 1024 * 1024  # parts kept open because the next window needs them too
+WINDOW_BYTES = 4 * 1024 * 1024  # of raw JSON; rows of Python objects take several times as much
+HELD_BYTES = 32 * 1024 * 1024  # parts kept open because the next window needs them too
 
 Numbers = npt.NDArray[np.int64]
 
@@ -50,12 +50,17 @@ class Window:
 
 @dataclass
 class WindowPlan:
-    """The windows of a day and how to read them."""
+    """The windows of a day and how to read them.
+
+    :param bytes: of all records, as raw JSON.
+    :param wandering: hashes of ids that occur in more than one window.
+    """
 
     store: S3Store
     stream: Stream
     parts: list[RawPart]
     windows: list[Window]
+    bytes: int
     day_start: int
     wandering: frozenset[int]
     _open: dict[str, list[Held]] = field(default_factory=dict)
@@ -114,7 +119,7 @@ def plan_windows(store: S3Store, stream: Stream, day: date, parts: list[RawPart]
                 column.append(value)
     ids, times, sizes = (np.frombuffer(column, dtype=np.int64) for column in columns)
     windows = _cut(times, sizes)
-    return WindowPlan(store, stream, parts, windows, day_start, _wandering(ids, times, windows))
+    return WindowPlan(store, stream, parts, windows, int(sizes.sum()), day_start, _wandering(ids, times, windows))
 
 
 def _facts(store: S3Store, stream: Stream, part: RawPart, day_start: int) -> Iterator[tuple[int, int, int]]:

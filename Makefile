@@ -1,0 +1,54 @@
+# Entra Lake. `make` alone lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(firstword $(foreach python,python3.11 python3.12 python3.13 python3,$(shell command -v $(python) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCKS := requirements.lock requirements-sandbox.lock requirements-test.lock
+UV_VERSION := 0.13.9
+PORT ?= 8080
+export PYTHONPATH := plugins:.
+
+.PHONY: help run up test quick lint format lock collect clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(READY) ## one day from a simulated tenant to an answered query (DAY=2026-11-20 takes another day)
+	@$(BIN)/python -m sandbox.local.run $(if $(DAY),--day $(DAY))
+
+up: $(READY) ## the Airflow web UI on http://127.0.0.1:8080 with 28 simulated days (PORT= moves it)
+	@$(BIN)/python -m sandbox.local.up --port $(PORT)
+
+collect: $(READY) ## the pipeline without Airflow, for your own connections (FROM=2026-11-20 TO=2026-11-22)
+	@$(BIN)/python -m entra_lake collect $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+test: $(READY) ## everything that must hold
+	@$(BIN)/python -m pytest $(ARGS)
+
+quick: $(READY) ## the tests without Airflow, in under a minute
+	@$(BIN)/python -m pytest -m "not airflow" $(ARGS)
+
+lint: $(READY) ## style, types, Airflow's own rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(READY) ## put the code into its form
+	@$(BIN)/ruff check -q --fix --select I . ; $(BIN)/ruff format .
+
+lock: $(READY) ## resolve requirements*.in anew
+	@for group in requirements requirements-sandbox requirements-test; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $$group.in -o $$group.lock || exit 1; \
+	done
+
+clean: ## forget the simulated cloud and Airflow's database
+	rm -rf .run .up
+
+$(READY): $(LOCKS)
+	@test -n "$(PYTHON)" || { echo "Entra Lake needs Python 3.11, 3.12 or 3.13; none was found."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "Entra Lake needs Python 3.11, 3.12 or 3.13; $(PYTHON) is another. Try: make PYTHON=python3.12"; exit 1; }
+	@echo "Installing what Entra Lake needs into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(addprefix -r ,$(LOCKS))
+	@touch $@

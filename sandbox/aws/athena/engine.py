@@ -1,0 +1,193 @@
+"""One SELECT from its text to its rows: checked like Trino, planned on Glue, run by DuckDB on the objects in S3."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+from sqlglot.schema import MappingSchema
+
+from sandbox.aws import trino_lint
+from sandbox.aws.athena import functions, relations
+from sandbox.aws.athena.catalog import Catalog, Table
+from sandbox.aws.athena.dialect import to_duckdb
+from sandbox.aws.athena.errors import NotSimulatedError, QueryFailedError, failure
+from sandbox.aws.athena.pruning import columns_needed, partitions_needed
+from sandbox.aws.athena.relations import File, files_of, relation
+from sandbox.aws.athena.results import Result, Row, column_type, render
+from sandbox.aws.athena.views import expand_views, schema_of
+from sandbox.aws.trino_lint import LintError
+
+BATCH = 10_000
+MEMORY = "2GB"
+OTHER_STATEMENTS = (
+    "VACUUM",
+    "OPTIMIZE",
+    "UNLOAD",
+    "INSERT",
+    "MERGE",
+    "DELETE",
+    "UPDATE",
+    "CALL",
+    "PREPARE",
+    "EXECUTE",
+    "DEALLOCATE",
+)
+
+
+@dataclass
+class Query:
+    """A checked query and what it will read."""
+
+    tree: exp.Expression
+    schema: MappingSchema
+    tables: dict[tuple[str, str], Table]
+    needed: dict[tuple[str, str], set[str]]
+    files: dict[tuple[str, str], list[File]] = field(default_factory=dict)
+
+    @property
+    def scanned(self) -> int:
+        """Return the bytes of the column chunks that the query needs."""
+        return sum(file.bytes_of(self.needed.get(name, set())) for name, files in self.files.items() for file in files)
+
+
+class Engine:
+    """Runs one query on a DuckDB of its own."""
+
+    def __init__(self, catalog: Catalog, database: str, now: Callable[[], datetime]) -> None:
+        """Resolve bare names in `database`; `now` is the cloud's clock."""
+        self.catalog = catalog
+        self.database = database
+        self.now = now
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+        self._cancelled = False
+
+    def check(self, sql: str, parameters: list[str] | None = None) -> Query:
+        """Refuse what Trino would refuse; find the tables and columns."""
+        word = sql.split(None, 1)[0].upper() if sql.strip() else ""
+        if word in OTHER_STATEMENTS:
+            message = f"the statement {word}"
+            raise NotSimulatedError(message)
+        try:
+            tree = _bind(trino_lint.parse(sql), parameters or [])
+            if not isinstance(tree, exp.Query):
+                message = f"the statement '{' '.join(sql.split()[:3])} …'"
+                raise NotSimulatedError(message)
+            trino_lint.check_functions(sql)
+            tree = expand_views(tree, self.catalog, self.database)
+            schema, tables = schema_of(tree, self.catalog)
+            tree = trino_lint.resolve(_name_columns(tree), schema, self.database)
+            problems = trino_lint.type_problems(tree)
+        except LintError as error:
+            raise QueryFailedError(str(error)) from error
+        if problems:
+            raise QueryFailedError(problems[0])
+        return Query(tree, schema, tables, columns_needed(tree))
+
+    def plan(self, query: Query) -> None:
+        """Choose the partitions and list their objects as they are now."""
+        for name, table in query.tables.items():
+            parts = self.catalog.partitions(table)
+            if table.keys:
+                parts = partitions_needed(query.tree, table, parts, self._evaluate)
+            else:
+                parts = [relations.Partition((), table.location)]
+            query.files[name] = files_of(self.catalog, table, parts)
+
+    def run(self, query: Query) -> Result:
+        """Run a planned query to its last row."""
+        connection = self._connect()
+        text = to_duckdb(query.tree, self.now())
+        try:
+            for (database, name), table in query.tables.items():
+                connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{database}"')
+                source = relation(table, query.files[(database, name)], query.needed.get((database, name), set()))
+                connection.execute(f'CREATE VIEW "{database}"."{name}" AS {source}')
+            columns, rows = _fetch(connection, text)
+        except duckdb.Error as error:
+            raise failure(error) from error
+        names = [select.alias_or_name for select in query.tree.selects]
+        return Result(list(zip(names, columns, strict=True)), rows, is_dml=True, scanned=query.scanned)
+
+    def view_columns(self, query: Query) -> dict[str, str]:
+        """Return the names and Trino types of a query's columns, for CREATE VIEW."""
+        empty = Query(query.tree, query.schema, query.tables, query.needed, {name: [] for name in query.tables})
+        return dict(self.run(empty).columns)
+
+    def interrupt(self) -> None:
+        """Stop a running query."""
+        with self._lock:
+            self._cancelled = True
+            if self._connection is not None:
+                self._connection.interrupt()
+
+    def close(self) -> None:
+        """Free the DuckDB."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if self._cancelled:
+                message = "Query was cancelled by user"
+                raise QueryFailedError(message)
+            if self._connection is None:
+                self._connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": MEMORY})
+                self._connection.execute("SET TimeZone = 'UTC'")
+                functions.install(self._connection)
+        return self._connection
+
+    def _evaluate(self, condition: exp.Expression, keys: list[str], rows: list[tuple[str | None, ...]]) -> list[bool]:
+        """Evaluate a condition on partition values with the engine itself, so that pruning and running agree."""
+        connection = self._connect()
+        test = condition.copy()
+        for column in list(test.find_all(exp.Column)):
+            column.set("table", None)
+        names = ", ".join(f'"{key}"' for key in ("__row", *keys))
+        marks = ", ".join("(" + ", ".join("?" * (len(keys) + 1)) + ")" for _ in rows)
+        values = [value for number, row in enumerate(rows) for value in (number, *row)]
+        text = f"SELECT __row FROM (VALUES {marks}) AS p({names}) WHERE {to_duckdb(test, self.now())}"
+        try:
+            hits = {number for (number,) in connection.execute(text, values).fetchall()}
+        except duckdb.Error as error:
+            raise failure(error) from error
+        return [number in hits for number in range(len(rows))]
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, text: str) -> tuple[list[str], list[Row]]:
+    cursor = connection.execute(text)
+    kinds = [column_type(str(column[1])) for column in cursor.description or []]
+    rows: list[Row] = []
+    while batch := cursor.fetchmany(BATCH):
+        rows += [tuple(map(render, row)) for row in batch]
+    return kinds, rows
+
+
+def _bind(tree: exp.Expression, parameters: list[str]) -> exp.Expression:
+    """Put execution parameters, which are SQL literals, in the place of the question marks."""
+    marks = list(tree.find_all(exp.Placeholder, bfs=False))
+    if len(marks) != len(parameters):
+        message = f"INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected {len(marks)} but found {len(parameters)}"
+        raise QueryFailedError(message)
+    for mark, parameter in zip(marks, parameters, strict=True):
+        mark.replace(sqlglot.parse_one(parameter, read=trino_lint.DIALECT))
+    return tree
+
+
+def _name_columns(tree: exp.Expression) -> exp.Expression:
+    """Name the unnamed columns of the result as Athena does: _col0, _col1."""
+    select = tree
+    while isinstance(select, exp.SetOperation):
+        select = select.left
+    for place, column in enumerate(select.selects if isinstance(select, exp.Select) else []):
+        if not isinstance(column, exp.Alias | exp.Column | exp.Star) and not column.alias:
+            column.replace(exp.alias_(column.copy(), f"_col{place}"))
+    return tree

@@ -1,0 +1,93 @@
+"""What a query needs of a table: the columns it reads, and the partitions that its conditions leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from sqlglot import exp
+from sqlglot.optimizer.pushdown_predicates import pushdown_predicates
+from sqlglot.optimizer.pushdown_projections import pushdown_projections
+from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from sandbox.aws.athena.catalog import Partition, Table
+
+Name = tuple[str, str]
+
+
+class Evaluate(Protocol):
+    """Tells which rows of partition values fulfil a condition."""
+
+    def __call__(self, condition: exp.Expression, keys: list[str], rows: list[tuple[str | None, ...]]) -> list[bool]:
+        """Return one truth value per row."""
+
+
+def columns_needed(tree: exp.Expression) -> dict[Name, set[str]]:
+    """Return the columns that a resolved query reads, by table."""
+    tree = pushdown_projections(tree.copy())
+    needed: dict[Name, set[str]] = {}
+    for scope in traverse_scope(tree):
+        loose = {column.name for column in scope.unqualified_columns}
+        for alias, table in _tables(scope):
+            used = {column.name for column in scope.source_columns(alias)}
+            needed.setdefault((table.db, table.name), set()).update(used | loose)
+    return needed
+
+
+def partitions_needed(
+    tree: exp.Expression, table: Table, all_parts: list[Partition], evaluate: Evaluate
+) -> list[Partition]:
+    """Return the partitions that may hold rows of the result."""
+    tree = _with_predicates_pushed(tree)
+    kept: set[tuple[str, ...]] = set()
+    for scope in traverse_scope(tree):
+        for alias, found in _tables(scope):
+            if (found.db, found.name) == (table.database, table.name):
+                rows = [part.values for part in all_parts if part.values not in kept]
+                kept.update(_surviving(scope, alias, table, rows, evaluate))
+    return [part for part in all_parts if part.values in kept]
+
+
+def _with_predicates_pushed(tree: exp.Expression) -> exp.Expression:
+    # Below a window function or a LIMIT, a condition from outside would change the result, and so the pruning.
+    inner = (select for select in tree.find_all(exp.Select) if select is not tree)
+    if any(select.find(exp.Window) or select.args.get("limit") for select in inner):
+        return tree
+    return pushdown_predicates(tree.copy(), dialect="athena")
+
+
+def _surviving(
+    scope: Scope, alias: str, table: Table, rows: list[tuple[str, ...]], evaluate: Evaluate,
+) -> list[tuple[str, ...]]:  # fmt: skip
+    nothing: tuple[None, ...] = (None,) * len(table.keys)
+    for condition in _conditions(scope, alias, set(table.keys)):
+        *hits, null_passes = evaluate(condition, list(table.keys), [*rows, nothing])
+        # A condition that NULL fulfils may be there for the rows that an outer join adds: it prunes nothing.
+        if not null_passes:
+            rows = [row for row, hit in zip(rows, hits, strict=True) if hit]
+    return rows
+
+
+def _conditions(scope: Scope, alias: str, keys: set[str]) -> Iterator[exp.Expression]:
+    clauses = [scope.expression.args.get("where")]
+    for join in scope.expression.args.get("joins") or []:
+        if join.side not in ("RIGHT", "FULL") and join.alias_or_name == alias:
+            clauses.append(join.args.get("on"))
+    for clause in clauses:
+        if clause is None:
+            continue
+        condition = clause.this if isinstance(clause, exp.Where) else clause
+        for part in condition.flatten() if isinstance(condition, exp.And) else [condition]:
+            columns = list(part.find_all(exp.Column))
+            if (
+                columns
+                and not part.find(exp.Subquery, exp.Select)
+                and all(c.table == alias and c.name in keys for c in columns)
+            ):
+                yield part
+
+
+def _tables(scope: Scope) -> Iterator[tuple[str, exp.Table]]:
+    for alias, source in scope.sources.items():
+        if isinstance(source, exp.Table):
+            yield alias, source

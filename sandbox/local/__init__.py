@@ -1,0 +1,1 @@
+"""Entra Lake on this machine beside the simulated cloud: `make run` and `make up`."""

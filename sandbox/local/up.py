@@ -1,0 +1,249 @@
+"""`make up`: Airflow's web UI on this machine, beside a simulated cloud whose last 28 days are in the lake already."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from entra_lake.collect import collect
+from entra_lake.connections import read_connection
+from entra_lake.errors import EntraLakeError
+from entra_lake.extract import read_manifest
+from entra_lake.lake import Lake, open_lake
+from entra_lake.settings import read_lake
+from entra_lake.slices import ONE_DAY
+from sandbox.environment import environment
+from sandbox.local.airflow_home import airflow, airflow_environment, migrate, run_airflow
+from sandbox.local.processes import Processes
+
+HOST = "127.0.0.1"
+DAYS = 28
+#: Which day before today is left out besides yesterday, for the user to fill by hand.
+OLDER_DAY = 9
+#: The simulated Graph answers the first filling without its limit; it would take four minutes with it.
+UNLIMITED = 10_000
+DOCUMENTED_THROTTLE = {"throttle": {"limit": 5, "seconds": 10, "kind": "sliding"}}
+POOL = "entra_graph"
+_LONGEST_START_SECONDS = 180.0
+
+
+def main() -> int:
+    """Start everything, say where to look, and run until Ctrl-C; return 0, or 1 with the reason."""
+    options = _parser().parse_args()
+    folder: Path = options.folder.resolve()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    print("SIMULATED: a made-up tenant and a made-up cloud on this machine. No account is used, nothing leaves it.")
+    with Processes(folder / "logs") as processes:
+        try:
+            _start(processes, folder, options.port)
+            _watch(processes, folder)
+        except KeyboardInterrupt:
+            print("\nStopping ...")
+        except (EntraLakeError, RuntimeError, requests.RequestException) as error:
+            print(f"\nFAILED: {error}\nLogs: {os.path.relpath(folder / 'logs')}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def _start(processes: Processes, folder: Path, port: int) -> None:
+    began = time.monotonic()
+    cloud = processes.start_sandbox(folder / "cloud", "--unthrottled")
+    settings = environment(folder / "cloud")
+    env = _environment(folder, settings, port)
+    os.environ.update({name: env[name] for name in settings if name.startswith("ENTRA_LAKE")})
+    lake = open_lake(
+        replace(read_lake(), requests_per_10_seconds=UNLIMITED),
+        get_connection=lambda conn_id: read_connection(conn_id, settings),
+    )
+    airflow_start = _Thread(lambda: _start_airflow(processes, folder, env, settings, port))
+    left_out = fill(lake)
+    requests.post(f"{cloud['control_url']}/faults", json=DOCUMENTED_THROTTLE, timeout=10).raise_for_status()
+    airflow_start.finish()
+    _wait_until_healthy(processes, port)
+    _say(cloud, folder, port, left_out, time.monotonic() - began)
+
+
+def fill(lake: Lake) -> tuple[date, date]:
+    """Bring the last days into the lake by the library alone, without Airflow.
+
+    :returns: the two days that are left out: an older one, and yesterday.
+    :raises EntraLakeError: when a day fails.
+    """
+    today = lake.clock.now().date()
+    left_out = today - ONE_DAY * OLDER_DAY, today - ONE_DAY
+    days = [today - ONE_DAY * age for age in range(1, DAYS + 1)]
+    wanted = [day for day in days if day not in left_out and not _is_complete(lake, day)]
+    for number, outcome in enumerate(collect(lake, wanted, "make-up"), start=1):
+        if outcome.error:
+            raise outcome.error
+        share = f"{number}/{len(wanted) * len(lake.streams)}"
+        print(f"\r  filling the lake without Airflow: {share} {outcome.stream.name} {outcome.day}   ", end="", flush=True)
+    print()
+    return left_out
+
+
+def _is_complete(lake: Lake, day: date) -> bool:
+    return all(read_manifest(lake, stream, day) for stream in lake.streams)
+
+
+def _environment(folder: Path, settings: Mapping[str, str], port: int) -> dict[str, str]:
+    home = folder / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    keys = _keys(home)
+    own = {name: value for name, value in settings.items() if not name.startswith("AIRFLOW_CONN")}
+    return {
+        **airflow_environment(home, own),
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__SECRET_KEY": keys["api"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
+        "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{port}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+    }
+
+
+def _keys(home: Path) -> dict[str, str]:
+    """Return this folder's keys and password; they are made at its first start and readable by its owner only."""
+    from cryptography.fernet import Fernet  # noqa: PLC0415 - Airflow brings it
+
+    path = home / "keys.json"
+    if not path.exists():
+        keys = {
+            "api": secrets.token_urlsafe(32),
+            "jwt": secrets.token_urlsafe(48),
+            "fernet": Fernet.generate_key().decode(),
+            "password": secrets.token_urlsafe(9),
+        }
+        _write_private(path, keys)
+        _write_private(home / "passwords.json", {"admin": keys["password"]})
+    facts: dict[str, str] = json.loads(path.read_text())
+    return facts
+
+
+def _write_private(path: Path, facts: Mapping[str, Any]) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(facts, file)
+
+
+def _start_airflow(
+    processes: Processes, folder: Path, env: Mapping[str, str], settings: Mapping[str, str], port: int
+) -> None:
+    log = folder / "logs" / "set-up.log"
+    migrate(folder / "airflow", env, log)
+    processes.start("api-server", airflow("api-server", "--host", HOST, "--port", str(port)), env)
+    processes.start("dag-processor", airflow("dag-processor"), env)
+    _import_connections(folder, env, settings, log)
+    run_airflow(env, log, "pools", "set", POOL, "1", "One request to Graph at a time")
+    # `airflow standalone` would listen for logs on every interface; the UI reads the files themselves.
+    processes.start("scheduler", airflow("scheduler", "--skip-serve-logs"), env)
+    processes.start("triggerer", airflow("triggerer", "--skip-serve-logs"), env)
+
+
+def _import_connections(folder: Path, env: Mapping[str, str], settings: Mapping[str, str], log: Path) -> None:
+    """Put the connections into Airflow's database: those of the environment do not show in the UI."""
+    names = [name for name in settings if name.startswith("AIRFLOW_CONN_")]
+    connections = {name.removeprefix("AIRFLOW_CONN_").lower(): json.loads(settings[name]) for name in names}
+    path = folder / "airflow" / "connections.json"
+    _write_private(path, connections)
+    run_airflow(env, log, "connections", "import", "--overwrite", str(path))
+    path.unlink()
+
+
+def _wait_until_healthy(processes: Processes, port: int) -> None:
+    deadline = time.monotonic() + _LONGEST_START_SECONDS
+    print("  starting Airflow ...", flush=True)
+    while time.monotonic() < deadline:
+        _refuse_dead(processes)
+        if _is_healthy(port):
+            return
+        time.sleep(0.5)
+    message = f"Airflow is not healthy after {_LONGEST_START_SECONDS:.0f} s."
+    raise RuntimeError(message)
+
+
+def _is_healthy(port: int) -> bool:
+    try:
+        health = requests.get(f"http://{HOST}:{port}/api/v2/monitor/health", timeout=5).json()
+    except (requests.RequestException, ValueError):
+        return False
+    parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+    return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+
+
+def _say(cloud: Mapping[str, Any], folder: Path, port: int, left_out: tuple[date, date], seconds: float) -> None:
+    password = _keys(folder / "airflow")["password"]
+    older, yesterday = left_out
+    print(f"\nReady after {seconds:.0f} s. SIMULATED tenant: {cloud['tenant_name']}. Ctrl-C stops everything.\n")
+    print(f"  1. http://{HOST}:{port} · user admin, password {password} · open the DAG entra_logs.")
+    print(f"  2. {older} and {yesterday} are missing: Trigger → Backfill → {older} to {yesterday} → Missing Runs.")
+    print(f"  3. Mails (none so far, so nothing failed): {cloud['mail_url']}")
+
+
+def _watch(processes: Processes, folder: Path) -> None:
+    while True:
+        _refuse_dead(processes)
+        time.sleep(1.0)
+
+
+def _refuse_dead(processes: Processes) -> None:
+    if name := processes.first_dead():
+        message = f"{name} has stopped by itself; see its log, {name}.log."
+        raise RuntimeError(message)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+class _Thread(threading.Thread):
+    """A thread whose error reaches whoever waits for it."""
+
+    def __init__(self, work: Any) -> None:
+        super().__init__(daemon=True)
+        self._work = work
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Do the work."""
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - raised again by finish()
+            self._error = error
+
+    def finish(self) -> None:
+        """Wait for the end; raise what the work raised."""
+        self.join()
+        if self._error:
+            raise self._error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make up", description=__doc__)
+    parser.add_argument("--port", type=int, default=8080, help="of the web UI (%(default)s)")
+    parser.add_argument("--folder", type=Path, default=Path(".up"), help="where everything is kept (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The simulated Microsoft tenant: login, Graph, and the records that it lists."""

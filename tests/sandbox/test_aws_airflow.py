@@ -1,0 +1,50 @@
+"""Airflow's own Athena hook and operator work against the simulated Athena as against the real one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from aws_cloud import OUTPUT, REGION, Cloud
+
+pytestmark = pytest.mark.airflow
+
+
+@pytest.fixture(name="cloud")
+def with_connection(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """A cloud, and Airflow's aws_default pointed at it."""
+    made = Cloud(tmp_path_factory.mktemp("aws"))
+    extra = {"endpoint_url": made.aws.endpoint_url, "region_name": REGION}
+    text = json.dumps({"conn_type": "aws", "login": "any", "password": "key", "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", text)
+    yield made
+    made.aws.stop()
+
+
+def test_the_hook_reads_results_and_reasons(cloud: Cloud) -> None:
+    """run_query, poll_query_status, get_query_results and get_state_change_reason."""
+    from airflow.providers.amazon.aws.hooks.athena import AthenaHook
+
+    hook = AthenaHook()
+    context, place = {"Database": "default"}, {"OutputLocation": OUTPUT}
+    query = hook.run_query("SELECT 1 AS one", context, place)
+    assert hook.poll_query_status(query, sleep_time=0.01) == "SUCCEEDED"
+    assert hook.get_query_results(query)["ResultSet"]["Rows"][1]["Data"] == [{"VarCharValue": "1"}]
+    assert hook.get_output_location(query) == f"{OUTPUT}{query}.csv"
+    failed = hook.run_query("SELECT nope", context, place)
+    assert hook.poll_query_status(failed, sleep_time=0.01) == "FAILED"
+    assert hook.get_state_change_reason(failed) == "COLUMN_NOT_FOUND: line 1:8: Column 'nope' cannot be resolved"
+
+
+def test_the_operator_fails_with_the_reason(cloud: Cloud) -> None:
+    """AthenaOperator returns the query id of a good statement, and raises the reason of a bad one."""
+    from airflow.providers.amazon.aws.operators.athena import AthenaOperator
+
+    good = AthenaOperator(
+        task_id="good", query="SHOW DATABASES", database="default", output_location=OUTPUT, sleep_time=0
+    )
+    assert good.execute({}) in cloud.aws.athena.executions
+    bad = AthenaOperator(task_id="bad", query="SELEC 1", database="default", output_location=OUTPUT, sleep_time=0)
+    with pytest.raises(Exception, match="SYNTAX_ERROR"):
+        bad.execute({})

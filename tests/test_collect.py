@@ -1,0 +1,218 @@
+"""Truth equals lake: a day comes whole into the lake, whatever Graph does on the way."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from conftest import DAY, latest_contents, make_lake, true_contents
+from entra_lake.collect import collect_day
+from entra_lake.extract import extract, read_manifest
+from entra_lake.lake import Lake
+from entra_lake.load import build_if_needed, load, transform
+from entra_lake.manifest import manifest_hash
+from entra_lake.schema import Stream
+from entra_lake.streams import STREAMS
+from entra_lake.tables import prepare, repair_partitions
+from entra_lake.verify import verify
+from sandbox.serve import Sandbox
+
+SIGN_INS = STREAMS["sign_ins"]
+AUDITS = STREAMS["directory_audits"]
+
+
+def assert_truth(cloud: Sandbox, lake: Lake, stream: Stream, folder: Path) -> None:
+    """Compare the view of the day with what the tenant serves."""
+    truth, held = true_contents(cloud, stream, DAY), latest_contents(lake, stream, DAY, folder)
+    assert held.keys() == truth.keys()
+    assert {name for name in truth if truth[name] != held[name]} == set()
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_a_day_comes_whole(cloud: Sandbox, lake: Lake, stream: Stream, tmp_path: Path) -> None:
+    """Each record that the tenant serves is in the lake once, Athena counts it, and the manifest says so."""
+    prepare(lake)
+    outcome = collect_day(lake, stream, DAY, "run")
+    assert_truth(cloud, lake, stream, tmp_path)
+    assert outcome.manifest is not None
+    assert outcome.manifest.athena["ids"] == len(true_contents(cloud, stream, DAY))
+    assert outcome.manifest.pass_ids == {outcome.report.pass_id if outcome.report else ""}
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "503": {"kind": "status", "status": 503, "times": 2},
+    "throttled in fractions": {"kind": "status", "status": 429, "retry_after": 2.128, "times": 2},
+    "throttled until a date": {"kind": "status", "status": 429, "retry_after": {"date_in": 30}},
+    "throttled without a word": {"kind": "status", "status": 429},
+    "token expired in the middle": {"kind": "token_expired", "page": 2},
+    "claims challenge": {"kind": "claims_challenge", "page": 2},
+    "reset": {"kind": "reset", "after_bytes": 300, "page": 2},
+    "truncated": {"kind": "truncate", "after_bytes": 3000},
+    "truncated, and says so": {"kind": "truncate", "after_bytes": 3000, "honest": True, "page": 2},
+    "corrupted gzip": {"kind": "corrupt_gzip"},
+    "HTML": {"kind": "html"},
+    "error object instead of value": {"kind": "error_in_200"},
+    "error object inside value": {"kind": "broken_json", "page": 2},
+    "value missing": {"kind": "value_missing"},
+    "value null": {"kind": "value_null"},
+    "empty page with a next link": {"kind": "empty_page", "page": 2},
+    "short page": {"kind": "short_page", "rows": 7, "times": 3},
+    "page size ignored": {"kind": "page_size", "rows": 2500, "times": "always"},
+    "1000 refused": {"kind": "page_size_refused", "largest": 999, "times": "always"},
+    "duplicates within a page": {"kind": "duplicates", "where": "within", "times": "always"},
+    "duplicates between pages": {"kind": "duplicates", "where": "between", "times": "always"},
+    "out of order": {"kind": "shuffled", "times": "always"},
+    "skiptoken expired": {"kind": "skiptoken_invalid", "page": 2},
+    "skiptoken null": {"kind": "skiptoken_null", "page": 2},
+    "410": {"kind": "gone", "page": 2},
+    "looping next link": {"kind": "loop", "length": 1, "page": 2},
+    "records of another day": {"kind": "outside_window", "times": "always"},
+    "403 that flaps": {"kind": "not_premium", "times": 2},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_faults_lose_nothing(cloud: Sandbox, lake: Lake, fault: dict[str, Any], tmp_path: Path) -> None:
+    """After any passing fault the lake holds the tenant's truth."""
+    small_pages = {"kind": "page_size", "rows": 50, "times": "always"}
+    faults = [fault] if fault["kind"].startswith("page_size") else [fault, small_pages]
+    cloud.tenant.faults.configure({"faults": faults})
+    prepare(lake)
+    collect_day(lake, SIGN_INS, DAY, "run")
+    assert_truth(cloud, lake, SIGN_INS, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["unknown_fields", "unknown_enums", "surrogates"])
+def test_strange_content_is_kept(cloud: Sandbox, lake: Lake, kind: str, tmp_path: Path) -> None:
+    """Members and values that no schema knows reach the lake, and the manifest reports them."""
+    cloud.tenant.faults.configure({"faults": [{"kind": kind, "times": "always"}]})
+    prepare(lake)
+    outcome = collect_day(lake, SIGN_INS, DAY, "run")
+    assert latest_contents(lake, SIGN_INS, DAY, tmp_path).keys() == true_contents(cloud, SIGN_INS, DAY).keys()
+    assert outcome.manifest is not None
+    assert outcome.manifest.drift
+
+
+def add(cloud: Sandbox, record: dict[str, Any]) -> None:
+    """Have the tenant serve a record, or a new version of one, from now on."""
+    url = f"{cloud.settings['control_url']}/records"
+    requests.post(url, json={"stream": "sign_ins", "record": record}, timeout=10).raise_for_status()
+
+
+def sign_in(**members: Any) -> dict[str, Any]:
+    """Return a small sign-in of the day."""
+    return {"id": "11111111-0000-0000-0000-000000000000", "createdDateTime": f"{DAY}T12:00:00Z", **members}
+
+
+def test_content_that_comes_back_is_the_latest(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """After A, B and A again there are two versions, and the view shows A."""
+    prepare(lake)
+    for number, risk in enumerate(["none", "atRisk", "none"]):
+        add(cloud, sign_in(riskState=risk))
+        cloud.clock.advance(60)
+        collect_day(lake, SIGN_INS, DAY, f"run {number}")
+    answer = lake.athena.run(
+        "SELECT risk_state, version, is_latest FROM sign_ins_history "
+        f"WHERE dt = '{DAY}' AND id = '{sign_in()['id']}' ORDER BY version"
+    )
+    assert [tuple(row.values()) for row in answer.rows] == [("none", "1", "true"), ("atRisk", "2", "false")]
+    assert_truth(cloud, lake, SIGN_INS, tmp_path)
+
+
+def test_a_day_begins_and_ends_with_its_first_and_last_instant(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """Records of exactly 00:00:00Z and of the last 100 ns belong to their day and to no other."""
+    edges = {"first": f"{DAY}T00:00:00Z", "last": f"{DAY}T23:59:59.9999999Z"}
+    for name, moment in edges.items():
+        add(cloud, {"id": name, "createdDateTime": moment})
+    prepare(lake)
+    for day in (DAY - timedelta(days=1), DAY):
+        collect_day(lake, SIGN_INS, day, "run")
+    assert edges.keys() <= latest_contents(lake, SIGN_INS, DAY, tmp_path).keys()
+    assert not edges.keys() & latest_contents(lake, SIGN_INS, DAY - timedelta(days=1), tmp_path).keys()
+
+
+def test_a_second_run_changes_nothing(cloud: Sandbox, lake: Lake) -> None:
+    """Running a day again leaves the same object, writes no raw part, and adds one pass to the manifest."""
+    prepare(lake)
+    collect_day(lake, SIGN_INS, DAY, "run 1")
+    before = {item.key: item.etag for item in lake.store.list("") if item.key.startswith(("raw/", "lake/", "staging/"))}
+    outcome = collect_day(lake, SIGN_INS, DAY, "run 2")
+    after = {item.key: item.etag for item in lake.store.list("") if item.key.startswith(("raw/", "lake/", "staging/"))}
+    assert after == before
+    assert outcome.manifest is not None
+    assert len(outcome.manifest.passes) == 2
+
+
+def test_same_raw_gives_same_bytes(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """Building a day twice from the same raw parts gives the same file."""
+    extract(lake, SIGN_INS, DAY, "run")
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+        build_if_needed(lake, SIGN_INS, DAY, folder)
+    first, second = ((folder / "built.parquet").read_bytes() for folder in folders)
+    assert first == second
+
+
+def test_other_bytes_with_equal_values_are_no_news(cloud: Sandbox, lake: Lake) -> None:
+    """A record that comes back with its members in another order is no new version, and nothing is written."""
+    prepare(lake)
+    add(cloud, sign_in(riskState="none", userId="u"))
+    collect_day(lake, SIGN_INS, DAY, "run 1")
+    cloud.clock.advance(60)
+    add(cloud, dict(reversed(sign_in(riskState="none", userId="u").items())))
+    report = extract(lake, SIGN_INS, DAY, "run 2")
+    assert (report.total("new"), report.total("changed"), report.parts) == (0, 0, ())
+
+
+def test_the_loser_of_a_race_builds_again(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """Two runs of one day at once: whoever loads last from fewer records loses, and the union survives."""
+    prepare(lake)
+    extract(lake, SIGN_INS, DAY, "slow run")
+    stale = transform(lake, SIGN_INS, DAY)
+    add(cloud, sign_in())
+    cloud.clock.advance(60)
+    verify_after_load(make_lake(cloud), "quick run")
+    loaded = load(lake, SIGN_INS, DAY, stale)
+    assert sign_in()["id"] in latest_contents(lake, SIGN_INS, DAY, tmp_path)
+    assert loaded.ids == len(true_contents(cloud, SIGN_INS, DAY))
+    verify(lake, SIGN_INS, DAY)
+
+
+def verify_after_load(lake: Lake, run_id: str) -> None:
+    """Take the day past a pass that another run has completed."""
+    manifest_of_other = read_manifest(lake, SIGN_INS, DAY)
+    assert manifest_of_other is None
+    load(lake, SIGN_INS, DAY, transform(lake, SIGN_INS, DAY))
+    repair_partitions(lake, SIGN_INS, DAY)
+    verify(lake, SIGN_INS, DAY)
+    collect_day(lake, SIGN_INS, DAY, run_id)
+
+
+def test_a_complete_pass_is_not_asked_for_again(cloud: Sandbox, lake: Lake) -> None:
+    """When a run died behind its listing, the next one goes on from raw without a request to Graph."""
+    prepare(lake)
+    first = extract(lake, SIGN_INS, DAY, "died")
+    asked = len(cloud.tenant.graph.requests)
+    outcome = collect_day(lake, SIGN_INS, DAY, "next")
+    assert len(cloud.tenant.graph.requests) == asked
+    assert outcome.report == first
+    assert outcome.manifest is not None
+
+
+def test_the_manifests_of_a_day_are_a_chain(cloud: Sandbox, lake: Lake) -> None:
+    """Each manifest carries the hash of the one that it replaces."""
+    prepare(lake)
+    collect_day(lake, SIGN_INS, DAY, "run 1")
+    first = read_manifest(lake, SIGN_INS, DAY)
+    collect_day(lake, SIGN_INS, DAY, "run 2")
+    second = read_manifest(lake, SIGN_INS, DAY)
+    assert first is not None
+    assert second is not None
+    assert first[0].previous_sha256 is None
+    assert second[0].previous_sha256 == manifest_hash(first[1])
+    assert json.loads(second[1])["passes"][:1] == json.loads(first[1])["passes"]

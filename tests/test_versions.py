@@ -1,0 +1,45 @@
+"""Versions of a record, numbered in the order they were observed."""
+
+from __future__ import annotations
+
+from entra_lake.versions import Observation, number_versions
+from hypothesis import given
+from hypothesis import strategies as st
+
+PASSES = [f"202611{day}T060000Z-{number:08x}" for number, day in enumerate((23, 24, 26, 30))]
+
+observations = st.sets(st.builds(Observation, st.sampled_from(PASSES), st.sampled_from("ABCab")), min_size=1)
+
+
+def content(sha256: str) -> str:
+    """Upper and lower case are other bytes of one content."""
+    return sha256.upper()
+
+
+def test_content_observed_last_is_latest() -> None:
+    """After A, B, A the first content is the latest again, and keeps its number."""
+    seen = [Observation(PASSES[0], "A"), Observation(PASSES[1], "B"), Observation(PASSES[2], "A")]
+    versions = number_versions(reversed(seen), content)
+    assert [(v.sha256, v.number, v.is_latest) for v in versions] == [("A", 1, True), ("B", 2, False)]
+    assert versions[0].last_seen_at > versions[1].last_seen_at > versions[0].first_seen_at
+
+
+def test_other_bytes_of_one_content_are_one_version() -> None:
+    """Bytes that differ while the parsed values are equal make no new version."""
+    versions = number_versions([Observation(PASSES[0], "a"), Observation(PASSES[1], "A")], content)
+    assert [(v.sha256, v.number, v.is_latest) for v in versions] == [("a", 1, True)]
+
+
+@given(observations)
+def test_one_version_per_content_and_one_latest(seen: set[Observation]) -> None:
+    """Whatever was observed: numbers run from 1, each content has one, and exactly one is the latest."""
+    versions = number_versions(seen, content)
+    assert [version.number for version in versions] == list(range(1, len({content(s.sha256) for s in seen}) + 1))
+    assert sum(version.is_latest for version in versions) == 1
+
+
+@given(observations, observations)
+def test_more_observations_never_remove_a_version(seen: set[Observation], more: set[Observation]) -> None:
+    """A later pass may add contents; it removes none."""
+    before = {content(version.sha256) for version in number_versions(seen, content)}
+    assert before <= {content(version.sha256) for version in number_versions(seen | more, content)}
