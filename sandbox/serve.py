@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import signal
 from contextlib import ExitStack
@@ -179,5 +178,3 @@ def serve_until_signalled(sandbox: Sandbox) -> None:
     with sandbox:
         print(json.dumps(sandbox.settings), flush=True)
         ended.wait()
-    # Everything is stopped and on disk; without this the interpreter takes a second to sweep moto's modules.
-    gc.freeze()

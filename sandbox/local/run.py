@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,10 +20,11 @@ from entra_lake.report import HEADER, manifest_cells, text_table
 from entra_lake.slices import ONE_DAY, parse_day
 from entra_lake.sql import render
 from sandbox.environment import environment
-from sandbox.local.airflow_home import airflow, airflow_environment, migrate
+from sandbox.local.airflow_home import airflow_environment, migrate
 from sandbox.local.processes import Processes
 
-DAG = "entra_logs"
+#: A progress line of extract in the run's log.
+_PROGRESS = re.compile(r"[a-z_]+ \d{4}-\d\d-\d\d \S+ page \d+ · .*? s throttled( · about \d+ s left)?")
 
 
 def main() -> int:
@@ -55,7 +57,7 @@ def run_dag(env: Mapping[str, str], day: date, log: Path) -> None:
 
     :raises RuntimeError: naming the error of the task that failed.
     """
-    command = airflow("dags", "test", DAG, "--conf", f'{{"day": "{day}"}}')
+    command = [sys.executable, "-m", "sandbox.local.one_run", str(day)]
     reason = ""
     with log.open("w") as file, subprocess.Popen(
         command, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -63,10 +65,10 @@ def run_dag(env: Mapping[str, str], day: date, log: Path) -> None:
         for line in process.stdout or ():
             file.write(line)
             reason = _reason(line) or reason
-            if " · " in line and "records/s" in line:
-                print("  " + line[line.index(line.split(" page ")[0].split()[-3]) :].strip())
+            if progress := _PROGRESS.search(line):
+                print(f"  {progress[0]}", flush=True)
     if process.returncode:
-        message = f"{reason or 'the DAG run failed'} See {_shown(log)}."
+        message = f"{reason or 'The DAG run failed.'} Its log: {_shown(log)}"
         raise RuntimeError(message)
 
 

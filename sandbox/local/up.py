@@ -118,7 +118,7 @@ def _environment(folder: Path, settings: Mapping[str, str], port: int) -> dict[s
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "ENTRA_LAKE_POOL": POOL,
     }
 
 
