@@ -1,7 +1,8 @@
 """The control API: the truth, the clock, faults, and records by hand. Plain HTTP and JSON; for tests and shows.
 
-GET    /truth?stream=&day=   JSON lines, one per version of the day's records that has been visible by now: {"id",
-                             "version", "visible_at", "event_time", "record"}; "raw" for "record" if it is no JSON
+GET    /truth?stream=&day=   JSON lines, one per version of the day's records: {"id", "version", "visible_at",
+                             "event_time", "record"} (or "raw"); told are the current version and those that a listing
+                             has held; `&versions=all` tells also those that were visible and never listed
 GET    /state                who, when, and which faults
 POST   /clock                {"now": ISO} | {"advance_seconds": n} | {"frozen": true | false}
 POST   /faults               the vocabulary of sandbox/tenant/faults.py       DELETE /faults
@@ -94,9 +95,13 @@ class Control:
         return _answer(200, {"done": True} if result is None else result)
 
     def truth(self, wanted: Json) -> Iterator[bytes]:
-        """Tell every version of a day that has been visible by now."""
+        """Tell the day's records as they are now, and as listings have shown them before."""
         stream = STREAMS[wanted["stream"]]
-        return truth(self._tenant.records, stream, date.fromisoformat(wanted["day"]), self._clock.ticks())
+        day = date.fromisoformat(wanted["day"])
+        served = self._tenant.graph.served
+        return truth(
+            self._tenant.records, served, stream, day, self._clock.ticks(), every=wanted.get("versions") == "all"
+        )
 
     def describe(self, _wanted: Json) -> Json:
         """Tell who the tenant is, what time it is, and what goes wrong."""

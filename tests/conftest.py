@@ -43,8 +43,7 @@ class SandboxClock(Clock):
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Sandbox]:
     """A fresh tenant and cloud on the morning of 2026-11-23; its clock stands until somebody waits."""
-    with Sandbox(tmp_path / "cloud", seed=7, now=NOW, sign_ins_per_day=300, throttled=False) as running:
-        running.clock.freeze(True)
+    with Sandbox(tmp_path / "cloud", seed=7, now=NOW, frozen=True, sign_ins_per_day=300, throttled=False) as running:
         yield running
 
 
@@ -90,6 +89,11 @@ def latest_contents(lake: Lake, stream: Stream, day: date, folder: Path) -> dict
 def true_contents(cloud: Sandbox, stream: Stream, day: date) -> dict[str, str]:
     """Return what the tenant serves now: id to content."""
     return {item["id"]: _canonical(item) for item in truth_items(cloud, stream, day)}
+
+
+def true_history(cloud: Sandbox, stream: Stream, day: date) -> set[tuple[str, str]]:
+    """Return every (id, content) that a listing could have brought."""
+    return {(item["id"], _canonical(item)) for item in truth_items(cloud, stream, day)}
 
 
 def truth_items(cloud: Sandbox, stream: Stream, day: date) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import DAY, latest_contents, make_lake, true_contents
+from conftest import DAY, lake_contents, latest_contents, make_lake, true_contents, true_history
 from entra_lake.collect import collect_day
 from entra_lake.extract import extract, read_manifest
 from entra_lake.lake import Lake
@@ -26,7 +26,8 @@ AUDITS = STREAMS["directory_audits"]
 
 
 def assert_truth(cloud: Sandbox, lake: Lake, stream: Stream, folder: Path) -> None:
-    """Compare the view of the day with what the tenant serves."""
+    """Compare history and view of the day with the tenant's truth."""
+    assert lake_contents(lake, stream, DAY, folder) == true_history(cloud, stream, DAY)
     truth, held = true_contents(cloud, stream, DAY), latest_contents(lake, stream, DAY, folder)
     assert held.keys() == truth.keys()
     assert {name for name in truth if truth[name] != held[name]} == set()

@@ -127,7 +127,6 @@ def test_a_page_tells_where_it_came_from(cloud: Sandbox) -> None:
         {"kind": "status", "status": 408},
         {"kind": "token_expired", "page": 2},
         {"kind": "token_revoked", "page": 3},
-        {"kind": "claims_challenge", "page": 2, "times": "always"},
         {"kind": "not_premium", "times": 3},
         {"kind": "page_size_refused", "largest": 999},
         {"kind": "html"},
@@ -323,6 +322,26 @@ def test_lasting_trouble_is_named(
     shown = messages_of(error)
     for secret in (*tokens, cloud.settings["client_secret"], "skiptoken="):
         assert secret not in shown.replace("$skiptoken=…", "")
+
+
+def test_a_challenge_is_passed_on_to_the_login_service(cloud: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Continuous access evaluation: the new token proves what Graph wanted to be proved, and the listing goes on."""
+    # A client that can be challenged (CP1) sends claims with every login; only those of the challenge count.
+    applies = cloud.tenant.graph._applies
+    monkeypatch.setattr(
+        cloud.tenant.graph,
+        "_applies",
+        lambda fault, call, token: (
+            "nbf" not in (token.claims or "") if fault.kind == "claims_challenge" else applies(fault, call, token)
+        ),
+    )
+    fault(cloud, **SMALL)
+    fault(cloud, "claims_challenge", page=2, times="always")
+    tokens: list[str] = []
+    with client_of(connection_to(cloud), on_token=tokens.append) as client:
+        assert set(ids_of(client)) == expected_ids(cloud)
+    assert [request["status"] for request in requests_of(cloud)].count(401) == 1
+    assert len(tokens) == 2
 
 
 def test_a_second_401_is_the_end(cloud: Sandbox) -> None:

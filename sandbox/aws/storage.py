@@ -91,8 +91,8 @@ class Storage:
             return s3_error(404, "NoSuchBucket", "The specified bucket does not exist", BucketName=call.bucket)
         if call.operation in PART_OPERATIONS and call.query["uploadId"] not in buckets[call.bucket].multiparts:
             message = (
-                "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted "
-                "or completed."
+                "The specified upload does not exist. The upload ID may be invalid, or the upload may have been "
+                "aborted or completed."
             )
             return s3_error(404, "NoSuchUpload", message, UploadId=call.query["uploadId"])
         found = self.objects.find(call.bucket, call.key) if call.key else None

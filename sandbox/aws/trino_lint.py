@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import sqlglot
 from sqlglot import Dialect, exp
@@ -140,7 +140,7 @@ def _resolve_having(tree: exp.Expression, schema: MappingSchema) -> None:
 
 def type_problems(tree: exp.Expression) -> list[str]:
     """Return the places where Trino would not coerce types, in a tree that `resolve` returned."""
-    return list(_type_problems(tree))
+    return [problem for node in tree.walk() for problem in CHECKS.get(type(node), _none)(node)]
 
 
 def family(node: exp.Expression | None) -> str | None:
@@ -150,38 +150,51 @@ def family(node: exp.Expression | None) -> str | None:
     return FAMILIES.get(node.type.this)
 
 
-def _type_problems(tree: exp.Expression) -> Iterator[str]:
-    for node in tree.walk():
-        if isinstance(node, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE):
-            yield from _mismatch(node.this, node.expression, _symbol(node))
-        elif isinstance(node, exp.Between):
-            for bound in (node.args["low"], node.args["high"]):
-                yield from _mismatch(node.this, bound, "BETWEEN")
-        elif isinstance(node, exp.In):
-            for value in node.expressions:
-                yield from _mismatch(node.this, value, "IN")
-        elif isinstance(node, exp.DPipe):
-            yield from _concatenation(node)
-        elif isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod):
-            yield from _arithmetic(node)
-        elif isinstance(node, exp.Coalesce):
-            yield from _same("COALESCE", [node.this, *node.expressions])
-        elif isinstance(node, exp.If) and not isinstance(node.parent, exp.Case):
-            yield from _same("IF", [node.args.get("true"), node.args.get("false")])
-        elif isinstance(node, exp.Case):
-            yield from _same("CASE", [*(branch.args["true"] for branch in node.args["ifs"]), node.args.get("default")])
-        elif isinstance(node, exp.SetOperation):
-            yield from _set_operation(node)
-        elif isinstance(node, exp.Like) and family(node.this) not in (None, "varchar"):
-            yield f"TYPE_MISMATCH: Left side of LIKE expression must evaluate to a varchar (actual: {_name(node.this)})"
-        elif isinstance(node, exp.Lower | exp.Upper | exp.Trim) and family(node.this) not in (None, "varchar"):
-            yield f"FUNCTION_NOT_FOUND: Unexpected parameters ({_name(node.this)}) for function {node.key}"
-        elif isinstance(node, exp.Group) and node.args.get("all"):
-            yield "SYNTAX_ERROR: mismatched input 'ALL'"
-        elif isinstance(node, exp.Where | exp.Having) and family(node.this) not in (None, "boolean"):
-            yield f"TYPE_MISMATCH: {node.key.upper()} clause must evaluate to a boolean: actual type {_name(node.this)}"
-        elif isinstance(node, exp.Unnest):
-            yield from _rows(node)
+def _comparison(node: exp.Binary) -> Iterator[str]:
+    yield from _mismatch(node.this, node.expression, _symbol(node))
+
+
+def _between(node: exp.Between) -> Iterator[str]:
+    for bound in (node.args["low"], node.args["high"]):
+        yield from _mismatch(node.this, bound, "BETWEEN")
+
+
+def _in_list(node: exp.In) -> Iterator[str]:
+    for value in node.expressions:
+        yield from _mismatch(node.this, value, "IN")
+
+
+def _coalesce(node: exp.Coalesce) -> Iterator[str]:
+    yield from _same("COALESCE", [node.this, *node.expressions])
+
+
+def _if(node: exp.If) -> Iterator[str]:
+    if not isinstance(node.parent, exp.Case):
+        yield from _same("IF", [node.args.get("true"), node.args.get("false")])
+
+
+def _case(node: exp.Case) -> Iterator[str]:
+    yield from _same("CASE", [*(branch.args["true"] for branch in node.args["ifs"]), node.args.get("default")])
+
+
+def _like(node: exp.Like) -> Iterator[str]:
+    if family(node.this) not in {None, "varchar"}:
+        yield f"TYPE_MISMATCH: Left side of LIKE expression must evaluate to a varchar (actual: {_name(node.this)})"
+
+
+def _text_function(node: exp.Func) -> Iterator[str]:
+    if family(node.this) not in {None, "varchar"}:
+        yield f"FUNCTION_NOT_FOUND: Unexpected parameters ({_name(node.this)}) for function {node.key}"
+
+
+def _group(node: exp.Group) -> Iterator[str]:
+    if node.args.get("all"):
+        yield "SYNTAX_ERROR: mismatched input 'ALL'"
+
+
+def _condition(node: exp.Expression) -> Iterator[str]:
+    if family(node.this) not in {None, "boolean"}:
+        yield f"TYPE_MISMATCH: {node.key.upper()} clause must evaluate to a boolean: actual type {_name(node.this)}"
 
 
 def _mismatch(left: exp.Expression, right: exp.Expression, operator: str) -> Iterator[str]:
@@ -220,7 +233,8 @@ def _set_operation(node: exp.SetOperation) -> Iterator[str]:
         return
     for place, (a, b) in enumerate(zip(left, right, strict=True), 1):
         if family(a) and family(b) and family(a) != family(b):
-            yield f"TYPE_MISMATCH: column {place} in {node.key.upper()} query has incompatible types: {_name(a)}, {_name(b)}"
+            kinds = f"{_name(a)}, {_name(b)}"
+            yield f"TYPE_MISMATCH: column {place} in {node.key.upper()} query has incompatible types: {kinds}"
 
 
 def _rows(node: exp.Unnest) -> Iterator[str]:
@@ -252,3 +266,25 @@ def _name_problem(message: str) -> str:
     if column:
         return f"COLUMN_NOT_FOUND: {line}Column '{name}' cannot be resolved"
     return f"SYNTAX_ERROR: {line}{message.splitlines()[0]}"
+
+
+def _none(_: exp.Expression) -> Iterator[str]:
+    return iter(())
+
+
+CHECKS: dict[type[exp.Expression], Callable[..., Iterator[str]]] = {
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), _comparison),
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod), _arithmetic),
+    **dict.fromkeys((exp.Union, exp.Intersect, exp.Except), _set_operation),
+    **dict.fromkeys((exp.Lower, exp.Upper, exp.Trim), _text_function),
+    **dict.fromkeys((exp.Where, exp.Having), _condition),
+    exp.Between: _between,
+    exp.In: _in_list,
+    exp.DPipe: _concatenation,
+    exp.Coalesce: _coalesce,
+    exp.If: _if,
+    exp.Case: _case,
+    exp.Like: _like,
+    exp.Group: _group,
+    exp.Unnest: _rows,
+}

@@ -24,6 +24,7 @@ from sandbox.tenant.page_faults import Draft, spoil_delivery, spoil_listing, spo
 from sandbox.tenant.queries import Call, next_link, read_call, read_query, stream_of
 from sandbox.tenant.records import Records
 from sandbox.tenant.refusals import refuse
+from sandbox.tenant.served import Served
 from sandbox.tenant.throttle import IDENTITY_PROTECTION, Throttle
 from sandbox.web import Request, Response
 
@@ -31,6 +32,8 @@ RETENTION_DAYS = 30
 _CONTENT_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
 _FOR_LISTINGS = frozenset({"short_listing", "live_listing"})
 _FOR_PAGES = IN_THE_PAGE - _FOR_LISTINGS
+#: Faults after which nobody can read the page's rows.
+_UNREADABLE = frozenset({"broken_json", "value_missing", "value_null", "empty_page"})
 _DIAGNOSTIC = json.dumps(
     {
         "ServerInfo": {
@@ -59,8 +62,10 @@ class Graph:
         faults: Faults,
         origin: str,
         wait: Callable[[float], object],
+        served: Served,
     ) -> None:
         self.records = records
+        self.served = served
         self.listings = Listings()
         self.throttle = Throttle(clock.seconds)
         self.requests: deque[dict[str, Any]] = deque(maxlen=20_000)
@@ -79,8 +84,11 @@ class Graph:
         except GraphError as error:
             response = self._refusal(call, error)
         self._dress(call, response)
-        for fault in self._faults.strike(call.target, ON_THE_WIRE):
+        struck = self._faults.strike(call.target, ON_THE_WIRE)
+        for fault in struck:
             spoil_delivery(fault, response)
+        if call.stream is not None and not struck:
+            self.served.note(call.stream.name, call.shown)
         self._note(call, response, time.monotonic() - started)
         return response
 
@@ -126,7 +134,7 @@ class Graph:
     def _refuse(self, fault: Fault, call: Call) -> Response:
         if fault.kind == "token_revoked":
             self._login.revoke()
-        return refuse(fault, call.parameter("$top") or "1000")
+        return refuse(fault, self._clock.now(), call.parameter("$top") or "1000")
 
     def _resume(self, call: Call) -> tuple[Listing | None, int]:
         """Find the listing of a skiptoken; what is wrong with it is said later, once the caller was let in."""
@@ -166,6 +174,8 @@ class Graph:
         for fault in struck:
             spoil_page(fault, draft)
         stream = listing.query.stream
+        if not any(fault.kind in _UNREADABLE for fault in struck):
+            call.shown = page.rows
         body = draft.write(f"{self._origin}/{stream.api_version}/$metadata#{stream.path}")
         return Response(200, body, {"Content-Type": _CONTENT_TYPE})
 

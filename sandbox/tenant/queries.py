@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, unquote_plus
@@ -14,6 +15,7 @@ from sandbox import ticks
 from sandbox.tenant import conditions, errors, filters
 from sandbox.tenant.faults import Target
 from sandbox.tenant.listing import Listing, Query, window
+from sandbox.tenant.versions import Seen
 from sandbox.web import Request
 
 
@@ -22,6 +24,7 @@ class Call:
     """A request to Graph, as far as it is understood.
 
     :param parameters: decoded, in the order of the request.
+    :param shown: the rows that the answer holds.
     """
 
     request: Request
@@ -30,6 +33,7 @@ class Call:
     parameters: tuple[tuple[str, str], ...]
     stream: Stream | None = None
     page: int | None = None
+    shown: Sequence[Seen] = ()
 
     def parameter(self, name: str) -> str | None:
         """Return a query option; their names are case-insensitive."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -27,28 +27,29 @@ _WORDS = {
 }
 
 
-def refuse(fault: Fault, top: str = "1000") -> Response:
+def refuse(fault: Fault, now: datetime, top: str = "1000") -> Response:
     """Return the answer of a fault, or raise it.
 
+    :param now: the sandbox's time.
     :param top: the page size that was asked for.
     :raises GraphError: when the answer is one of Graph's own.
     """
-    return _REFUSALS[fault.kind]({"top": top, **fault.details})
+    return _REFUSALS[fault.kind]({"top": top, "now": now, **fault.details})
 
 
 def _status(details: dict[str, Any]) -> Response:
     status = int(details.get("status", 503))
     code, message = _WORDS.get(status, ("UnknownError", ""))
-    headers = retry_after(details.get("retry_after"))
+    headers = retry_after(details.get("retry_after"), details["now"])
     raise GraphError(status, details.get("code", code), details.get("message", message), headers)
 
 
-def retry_after(wanted: Any) -> dict[str, str]:
+def retry_after(wanted: Any, now: datetime) -> dict[str, str]:
     """Return the header as it was asked for: a number, any text, or a date so many seconds ahead."""
     if wanted is None:
         return {}
     if isinstance(wanted, dict):
-        moment = datetime.now(UTC) + timedelta(seconds=float(wanted["date_in"]))
+        moment = now + timedelta(seconds=float(wanted["date_in"]))
         return {"Retry-After": format_datetime(moment, usegmt=True)}
     return {"Retry-After": str(wanted)}
 
@@ -64,8 +65,8 @@ def _token_expired(_details: dict[str, Any]) -> Response:
     raise errors.token_refused("Lifetime validation failed, the token is expired.")
 
 
-def _claims_challenge(_details: dict[str, Any]) -> Response:
-    not_before = str(int(datetime.now(UTC).timestamp()))
+def _claims_challenge(details: dict[str, Any]) -> Response:
+    not_before = str(int(details["now"].timestamp()))
     claims = {"access_token": {"nbf": {"essential": True, "value": not_before}}}
     encoded = base64.b64encode(json.dumps(claims).encode()).decode()
     error = errors.token_refused("Continuous access evaluation resulted in claims challenge")

@@ -17,6 +17,7 @@ from sandbox.tenant.login import Login
 from sandbox.tenant.people import TENANT_NAME, Cast
 from sandbox.tenant.records import Records
 from sandbox.tenant.refusals import refuse
+from sandbox.tenant.served import Served
 from sandbox.web import HttpServer, Request, Response
 
 _ON_LOGIN = frozenset({"status", "hang", "html", "redirect", "empty_body"})
@@ -51,7 +52,8 @@ class TenantServer:
         additions = Additions(state.folder / "records.jsonl")
         self.records = Records(cast, state.sign_ins_per_day, date.fromisoformat(state.story_day), additions)
         wait = self._server.stopping.wait
-        self.graph = Graph(self.records, clock, self.login, self.faults, self.origin, wait)
+        served = Served(state.folder / "served.txt")
+        self.graph = Graph(self.records, clock, self.login, self.faults, self.origin, wait, served)
 
     @property
     def name(self) -> str:
@@ -81,6 +83,7 @@ class TenantServer:
         self.faults.clear()
         self.apply_faults()
         self.records.additions.clear()
+        self.graph.served.clear()
         self.graph.listings.clear()
         self.graph.throttle.forget()
         self.graph.requests.clear()
@@ -96,7 +99,7 @@ class TenantServer:
             if fault.details.get("error") in REFUSALS:
                 return self.login.refusal(LoginError(fault.details["error"], app=self.state.client_id))
             try:
-                return refuse(fault)
+                return refuse(fault, self.clock.now())
             except GraphError as error:
                 return Response(error.status, error.message.encode(), error.headers)
         return self.login.answer(request)

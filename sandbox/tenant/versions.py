@@ -14,11 +14,15 @@ class Version(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a listing shows of a record at one instant."""
+    """What a listing shows of a record at one instant.
+
+    :param changes: whether the record has, had or will have other contents.
+    """
 
     ticks: int
     id: str
     body: bytes
+    changes: bool = False
 
 
 class Row(NamedTuple):
@@ -35,4 +39,4 @@ class Row(NamedTuple):
             if version.visible_at > snapshot:
                 break
             current = version
-        return None if current is None else Seen(current.ticks, self.id, current.body)
+        return None if current is None else Seen(current.ticks, self.id, current.body, len(self.versions) > 1)

@@ -66,8 +66,8 @@ class Visitor:
     def faults(self, *faults: dict[str, Any], **settings: Any) -> None:
         self.control("POST", "/faults", {"faults": list(faults), **settings})
 
-    def truth(self, stream: Stream, day: str) -> list[dict[str, Any]]:
-        url = f"{self.settings['control_url']}/truth?stream={stream.name}&day={day}"
+    def truth(self, stream: Stream, day: str, versions: str = "") -> list[dict[str, Any]]:
+        url = f"{self.settings['control_url']}/truth?stream={stream.name}&day={day}&versions={versions}"
         return [json.loads(line) for line in self.session.get(url).iter_lines()]
 
     def current(self, stream: Stream, day: str) -> dict[str, dict[str, Any]]:

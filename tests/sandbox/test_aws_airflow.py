@@ -13,7 +13,7 @@ pytestmark = pytest.mark.airflow
 
 @pytest.fixture(name="cloud")
 def with_connection(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """A cloud, and Airflow's aws_default pointed at it."""
+    """Start a cloud, and point Airflow's aws_default at it."""
     made = Cloud(tmp_path_factory.mktemp("aws"))
     extra = {"endpoint_url": made.aws.endpoint_url, "region_name": REGION}
     text = json.dumps({"conn_type": "aws", "login": "any", "password": "key", "extra": extra})
@@ -24,7 +24,7 @@ def with_connection(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 
 def test_the_hook_reads_results_and_reasons(cloud: Cloud) -> None:
     """run_query, poll_query_status, get_query_results and get_state_change_reason."""
-    from airflow.providers.amazon.aws.hooks.athena import AthenaHook
+    from airflow.providers.amazon.aws.hooks.athena import AthenaHook  # noqa: PLC0415 - takes seconds
 
     hook = AthenaHook()
     context, place = {"Database": "default"}, {"OutputLocation": OUTPUT}
@@ -39,7 +39,7 @@ def test_the_hook_reads_results_and_reasons(cloud: Cloud) -> None:
 
 def test_the_operator_fails_with_the_reason(cloud: Cloud) -> None:
     """AthenaOperator returns the query id of a good statement, and raises the reason of a bad one."""
-    from airflow.providers.amazon.aws.operators.athena import AthenaOperator
+    from airflow.providers.amazon.aws.operators.athena import AthenaOperator  # noqa: PLC0415 - takes seconds
 
     good = AthenaOperator(
         task_id="good", query="SHOW DATABASES", database="default", output_location=OUTPUT, sleep_time=0

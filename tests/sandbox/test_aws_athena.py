@@ -38,7 +38,7 @@ def day(number: int) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A cloud with a table of three days, of which two are registered."""
+    """Make a cloud with a table of three days, of which two are registered."""
     made = Cloud(tmp_path_factory.mktemp("aws"))
     made.rows("CREATE DATABASE db")
     made.rows(CREATE)
@@ -153,7 +153,10 @@ def test_a_wrong_type_fails_only_when_the_column_is_read(cloud: Cloud) -> None:
 def test_microseconds_are_rounded_to_milliseconds(cloud: Cloud) -> None:
     """Athena's timestamp has three digits."""
     cloud.rows(f"CREATE EXTERNAL TABLE fine (ts timestamp) STORED AS PARQUET LOCATION 's3://{BUCKET}/fine/'")
-    cloud.put_parquet("fine/one.parquet", {"ts": pa.array([datetime(2026, 1, 1, 0, 0, 0, 1600)], pa.timestamp("us"))})
+    cloud.put_parquet(
+        "fine/one.parquet",
+        {"ts": pa.array([datetime(2026, 1, 1, 0, 0, 0, 1600, tzinfo=UTC)], pa.timestamp("us", "UTC"))},
+    )
     assert cloud.rows("SELECT ts, ts = timestamp '2026-01-01 00:00:00.002' FROM fine") == [
         ["2026-01-01 00:00:00.002", "true"]
     ]

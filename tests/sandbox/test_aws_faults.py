@@ -23,7 +23,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(name="cloud")
 def without_faults(running: Cloud) -> Iterator[Cloud]:
-    """The cloud, without the faults of the test before."""
+    """Give the cloud without the faults of the test before."""
     yield running
     running.aws.faults.clear()
 

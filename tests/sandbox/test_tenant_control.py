@@ -34,9 +34,9 @@ def listed(visitor: Visitor, day: str) -> dict[str, dict]:
 
 def test_the_truth_tells_what_has_been_visible(visitor: Visitor) -> None:
     """Never a version of the future; later ones appear when the clock reaches them, numbered in order."""
-    before = visitor.truth(SIGN_INS, DAY)
+    before = visitor.truth(SIGN_INS, DAY, "all")
     visitor.control("POST", "/clock", {"advance_seconds": 3 * 86_400})
-    after = visitor.truth(SIGN_INS, DAY)
+    after = visitor.truth(SIGN_INS, DAY, "all")
     assert all(line["visible_at"] <= "2026-11-23T05:00:00Z" for line in before)
     assert [line for line in after if line in before] == before
     assert len(after) > len(before)
@@ -70,7 +70,7 @@ def test_records_can_be_added(cloud: Sandbox, visitor: Visitor) -> None:
     assert listed(visitor, DAY)["added"] == record
     assert visitor.current(SIGN_INS, DAY)["added"] == record
     visitor.control("POST", "/records", {"stream": "sign_ins", "record": record | {"userAgent": "ö"}})
-    told = [line["record"]["userAgent"] for line in visitor.truth(SIGN_INS, DAY) if line["id"] == "added"]
+    told = [line["record"]["userAgent"] for line in visitor.truth(SIGN_INS, DAY, "all") if line["id"] == "added"]
     assert told == ["ü", "ö"]
 
 
@@ -80,7 +80,7 @@ def test_a_new_version_replaces_the_generated_one(visitor: Visitor) -> None:
     changed = record | {"riskState": "confirmedCompromised"}
     visitor.control("POST", "/records", {"stream": "sign_ins", "record": changed})
     assert listed(visitor, DAY)[record_id] == changed
-    told = [line["record"] for line in visitor.truth(SIGN_INS, DAY) if line["id"] == record_id]
+    told = [line["record"] for line in visitor.truth(SIGN_INS, DAY, "all") if line["id"] == record_id]
     assert told == [record, changed]
 
 
@@ -91,7 +91,7 @@ def test_a_version_can_cross_midnight(visitor: Visitor) -> None:
     visitor.control("POST", "/records", {"stream": "sign_ins", "record": moved})
     assert record_id not in listed(visitor, DAY)
     assert listed(visitor, "2026-11-23")[record_id] == moved
-    assert [line["record"] for line in visitor.truth(SIGN_INS, DAY) if line["id"] == record_id] == [record]
+    assert [line["record"] for line in visitor.truth(SIGN_INS, DAY, "all") if line["id"] == record_id] == [record]
 
 
 def test_raw_text_is_served_as_it_is(visitor: Visitor) -> None:
@@ -103,7 +103,7 @@ def test_raw_text_is_served_as_it_is(visitor: Visitor) -> None:
         {"stream": "sign_ins", "raw": poison, "id": "poison", "event_time": f"{DAY}T12:00:00Z"},
     )
     assert poison.encode() in visitor.get(visitor.day_url(SIGN_INS, DAY)).content
-    assert [line["raw"] for line in visitor.truth(SIGN_INS, DAY) if line["id"] == "poison"] == [poison]
+    assert [line["raw"] for line in visitor.truth(SIGN_INS, DAY, "all") if line["id"] == "poison"] == [poison]
 
 
 def test_reset_forgets_what_tests_did(cloud: Sandbox, visitor: Visitor) -> None:
@@ -141,3 +141,21 @@ def test_mistakes_are_explained(visitor: Visitor, path: str, body: dict) -> None
     answer = visitor.session.post(visitor.settings["control_url"] + path, json=body)
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+def test_the_truth_leaves_out_what_nobody_could_list(visitor: Visitor) -> None:
+    """A content that was replaced before any listing held it is told only on demand; a listed one stays told."""
+    record = {"id": "added", "createdDateTime": f"{DAY}T12:00:00Z"}
+    for agent in ("never listed", "listed", "now"):
+        visitor.control("POST", "/records", {"stream": "sign_ins", "record": record | {"userAgent": agent}})
+        visitor.control("POST", "/clock", {"advance_seconds": 60})
+        if agent == "listed":
+            visitor.log_in()
+            assert listed(visitor, DAY)["added"]["userAgent"] == agent
+
+    def told(versions: str) -> list[str]:
+        lines = visitor.truth(SIGN_INS, DAY, versions)
+        return [line["record"]["userAgent"] for line in lines if line["id"] == "added"]
+
+    assert told("") == ["listed", "now"]
+    assert told("all") == ["never listed", "listed", "now"]

@@ -19,6 +19,7 @@ from sandbox.aws.request import Call, Reply, json_error
 from sandbox.aws.storage import Storage
 
 WORKERS = 4
+KEPT_QUERIES = 2000
 MAX_PAGE = 1000
 LONGEST_QUERY = 262_144
 
@@ -84,7 +85,7 @@ class AthenaApi:
         output = self.work_groups.output(group, asked.get("ResultConfiguration") or {})
         token = asked.get("ClientRequestToken")
         with self._lock:
-            if token and token in self._tokens:
+            if token and self._tokens.get(token) in self.executions:
                 return self._same_query(token, asked["QueryString"])
             execution = Execution(
                 asked["QueryString"],
@@ -95,6 +96,7 @@ class AthenaApi:
                 group["Configuration"].get("BytesScannedCutoffPerQuery"),
             )
             self.executions[execution.id] = execution
+            self._forget_oldest()
             if token:
                 self._tokens[token] = execution.id
         self._queue.put(execution)
@@ -145,6 +147,12 @@ class AthenaApi:
         at, size = int(asked.get("NextToken") or 0), int(asked.get("MaxResults") or 50)
         more = {"NextToken": str(at + size)} if at + size < len(names) else {}
         return {"QueryExecutionIds": names[at : at + size]} | more
+
+    def _forget_oldest(self) -> None:
+        """Hold the results of a bounded number of queries in memory; their objects in S3 stay."""
+        for name in list(self.executions)[: max(0, len(self.executions) - KEPT_QUERIES)]:
+            if self.executions[name].state in FINAL:
+                del self.executions[name]
 
     def _same_query(self, token: str, sql: str) -> dict[str, Any]:
         execution = self.executions[self._tokens[token]]

@@ -98,7 +98,7 @@ class Engine:
                 parts = partitions_needed(query.tree, table, parts, self._evaluate)
             else:
                 parts = [relations.Partition((), table.location)]
-            query.files[name] = files_of(self.catalog, table, parts)
+            query.files[name] = files_of(self.catalog, parts)
 
     def run(self, query: Query) -> Result:
         """Run a planned query to its last row."""
@@ -175,7 +175,8 @@ def _bind(tree: exp.Expression, parameters: list[str]) -> exp.Expression:
     """Put execution parameters, which are SQL literals, in the place of the question marks."""
     marks = list(tree.find_all(exp.Placeholder, bfs=False))
     if len(marks) != len(parameters):
-        message = f"INVALID_PARAMETER_USAGE: Incorrect number of parameters: expected {len(marks)} but found {len(parameters)}"
+        counts = f"expected {len(marks)} but found {len(parameters)}"
+        message = f"INVALID_PARAMETER_USAGE: Incorrect number of parameters: {counts}"
         raise QueryFailedError(message)
     for mark, parameter in zip(marks, parameters, strict=True):
         mark.replace(sqlglot.parse_one(parameter, read=trino_lint.DIALECT))

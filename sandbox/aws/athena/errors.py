@@ -17,22 +17,25 @@ class NotSimulatedError(QueryFailedError):
         super().__init__(f"NOT_SUPPORTED: the sandbox's Athena does not know {what} (the real one may)")
 
 
+# What DuckDB says, and Athena's code for it; the first that fits.
+CODES = (
+    (r"Array subscript|array indices|Key not present", "INVALID_FUNCTION_ARGUMENT: {}"),
+    (r"Could not convert|Conversion Error|Could not parse", "INVALID_CAST_ARGUMENT: {}"),
+    (r"Overflow|Out of Range", "NUMERIC_VALUE_OUT_OF_RANGE: {}"),
+    (r"No files found|Cannot open file", "HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split: {}"),
+    (r"Binder Error|Parser Error", "TYPE_MISMATCH: the sandbox's engine says: {}"),
+    (r"INTERRUPT", "Query was cancelled by user"),
+    (r"", "GENERIC_INTERNAL_ERROR: {}"),
+)
+
+
 def failure(error: Exception) -> QueryFailedError:
     """Translate DuckDB's error into Athena's words."""
     text = str(error).splitlines()[0]
     if "ivision by zero" in text:
         return QueryFailedError("DIVISION_BY_ZERO: Division by zero")
-    missing = re.search(r"(?:Scalar |Aggregate |Table )?Function with name (\S+) does not exist", text)
+    missing = re.search(r"Function with name (\S+) does not exist", text)
     if missing:
         return NotSimulatedError(f"the function {missing.group(1)}")
-    if "Array subscript" in text or "array indices" in text or "Key not present" in text:
-        return QueryFailedError(f"INVALID_FUNCTION_ARGUMENT: {text.partition(': ')[2]}")
-    if "Could not convert" in text or "Conversion Error" in text or "Could not parse" in text:
-        return QueryFailedError(f"INVALID_CAST_ARGUMENT: {text.partition(': ')[2]}")
-    if "Overflow" in text or "Out of Range" in text:
-        return QueryFailedError(f"NUMERIC_VALUE_OUT_OF_RANGE: {text.partition(': ')[2]}")
-    if "No files found" in text or "Cannot open file" in text:
-        return QueryFailedError(f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split: {text}")
-    if "Binder Error" in text or "Parser Error" in text:
-        return QueryFailedError(f"TYPE_MISMATCH: the sandbox's engine says: {text}")
-    return QueryFailedError(f"GENERIC_INTERNAL_ERROR: {text}")
+    form = next(form for pattern, form in CODES if re.search(pattern, text))
+    return QueryFailedError(form.format(text.partition(": ")[2] or text))

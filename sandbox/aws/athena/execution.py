@@ -15,7 +15,7 @@ from sandbox.aws.athena.catalog import Catalog, encode_view
 from sandbox.aws.athena.ddl import Ddl
 from sandbox.aws.athena.engine import Engine, Query
 from sandbox.aws.athena.errors import QueryFailedError
-from sandbox.aws.athena.relations import changed
+from sandbox.aws.athena.relations import File, changed
 from sandbox.aws.athena.results import Result
 from sandbox.aws.athena.scanner import Scanner
 from sandbox.aws.faults import Faults
@@ -94,9 +94,6 @@ class Runner:
         try:
             if not execution.move("RUNNING"):
                 return
-            fail = self.faults.take_athena("fail")
-            if fail:
-                raise QueryFailedError(fail.get("reason", "GENERIC_INTERNAL_ERROR: failed on purpose"))
             execution.engine = Engine(self.catalog, execution.database, self.now)
             result = self._statement(execution)
             self._write(execution, result)
@@ -111,6 +108,9 @@ class Runner:
                 execution.engine.close()
 
     def _statement(self, execution: Execution) -> Result:
+        fail = self.faults.take_athena("fail")
+        if fail:
+            raise QueryFailedError(fail.get("reason", "GENERIC_INTERNAL_ERROR: failed on purpose"))
         text = Scanner(execution.sql).text
         view = CREATE_VIEW.match(text)
         if view:
@@ -159,16 +159,12 @@ class Runner:
         if hit is None:
             self.faults.give_back("replace")
             return
-        message = (
-            f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {hit.uri}: the object changed while the query read it"
-        )
-        raise QueryFailedError(message)
+        raise _object_changed(hit)
 
     def _require_unchanged(self, query: Query) -> None:
         moved = changed(self.catalog, (file for files in query.files.values() for file in files))
         if moved is not None:
-            message = f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {moved.uri}: the object changed while the query read it"
-            raise QueryFailedError(message)
+            raise _object_changed(moved)
 
     def _write(self, execution: Execution, result: Result) -> None:
         bucket, _, prefix = execution.output.removeprefix("s3://").partition("/")
@@ -179,6 +175,12 @@ class Runner:
                 raise QueryFailedError(message)
             for key, data in result.objects(f"{prefix}{execution.id}"):
                 storage.objects.put(bucket, key, data)
+
+
+def _object_changed(file: File) -> QueryFailedError:
+    return QueryFailedError(
+        f"HIVE_CANNOT_OPEN_SPLIT: Error opening Hive split {file.uri}: the object changed meanwhile"
+    )
 
 
 def _quoted(text: str, database: str) -> tuple[str, str]:

@@ -69,10 +69,9 @@ def _surviving(
 
 
 def _conditions(scope: Scope, alias: str, keys: set[str]) -> Iterator[exp.Expression]:
-    clauses = [scope.expression.args.get("where")]
-    for join in scope.expression.args.get("joins") or []:
-        if join.side not in ("RIGHT", "FULL") and join.alias_or_name == alias:
-            clauses.append(join.args.get("on"))
+    joins = scope.expression.args.get("joins") or []
+    own = [join for join in joins if join.side not in ("RIGHT", "FULL") and join.alias_or_name == alias]
+    clauses = [scope.expression.args.get("where"), *(join.args.get("on") for join in own)]
     for clause in clauses:
         if clause is None:
             continue

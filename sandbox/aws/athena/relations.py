@@ -48,7 +48,7 @@ class File:
         return size
 
 
-def files_of(catalog: Catalog, table: Table, partitions: Iterable[Partition]) -> list[File]:
+def files_of(catalog: Catalog, partitions: Iterable[Partition]) -> list[File]:
     """List the objects of some partitions; hidden and empty ones are passed over."""
     objects = catalog.storage.objects
     found = []
@@ -107,7 +107,8 @@ def _scan(table: Table, files: list[File], needed: set[str]) -> str:
     rows = ", ".join(f"({', '.join(map(_string, (str(file.path), *file.values, file.uri)))})" for file in files)
     names = ", ".join(map(_quote, ("__file", *table.keys, PATH)))
     return (
-        f"SELECT {', '.join(picked)} FROM read_parquet([{paths}], filename='__file', hive_partitioning=false) AS __data "
+        f"SELECT {', '.join(picked)} "
+        f"FROM read_parquet([{paths}], filename='__file', hive_partitioning=false) AS __data "
         f"JOIN (VALUES {rows}) AS __map({names}) ON __data.__file = __map.__file"
     )
 

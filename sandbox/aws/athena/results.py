@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,7 +18,8 @@ TYPES = {
     "UINTEGER": "bigint", "SMALLINT": "smallint", "TINYINT": "tinyint", "DOUBLE": "double", "FLOAT": "float",
     "VARCHAR": "varchar", "BOOLEAN": "boolean", "DATE": "date", "TIMESTAMP": "timestamp", "BLOB": "varbinary",
     "TIMESTAMP WITH TIME ZONE": "timestamp with time zone", "JSON": "json", "TIMESTAMP_MS": "timestamp",
-    "TIMESTAMP_S": "timestamp", "TIMESTAMP_NS": "timestamp", "UUID": "uuid", "INTERVAL": "interval day to second", "TIME": "time", '"NULL"': "unknown", "NULL": "unknown",
+    "TIMESTAMP_S": "timestamp", "TIMESTAMP_NS": "timestamp", "UUID": "uuid",
+    "INTERVAL": "interval day to second", "TIME": "time", '"NULL"': "unknown", "NULL": "unknown",
 }  # fmt: skip
 PRECISION = {"bigint": 19, "integer": 10, "double": 17, "varchar": 2147483647, "timestamp": 3, "boolean": 0}
 
@@ -74,23 +75,17 @@ def render(value: Any) -> str | None:
     """Write a value as Athena prints it; None is NULL."""
     if value is None:
         return None
-    if isinstance(value, list | dict | tuple):
-        return _nested(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, datetime):
-        zone = " UTC" if value.tzinfo else ""
-        moment = value.astimezone(UTC) if value.tzinfo else value
-        return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}{zone}"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, float):
-        return _java_double(value)
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, bytes):
-        return " ".join(f"{byte:02x}" for byte in value)
+    # bool is an int and datetime is a date: the narrower type comes first.
+    for kind, write in WRITERS:
+        if isinstance(value, kind):
+            return write(value)
     return str(value)
+
+
+def _moment(value: datetime) -> str:
+    zone = " UTC" if value.tzinfo else ""
+    moment = value.astimezone(UTC) if value.tzinfo else value
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}{zone}"
 
 
 def _nested(value: Any) -> str:
@@ -119,3 +114,14 @@ def _java_double(value: float) -> str:
 def _csv(row: Row) -> str:
     cells = ("" if cell is None else '"' + cell.replace('"', '""') + '"' for cell in row)
     return ",".join(cells) + "\n"
+
+
+WRITERS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
+    (list | dict | tuple, _nested),
+    (bool, lambda value: "true" if value else "false"),
+    (datetime, _moment),
+    (date, date.isoformat),
+    (float, _java_double),
+    (Decimal, lambda value: f"{value:f}"),
+    (bytes, lambda value: value.hex(" ")),
+)
