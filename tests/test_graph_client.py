@@ -357,7 +357,7 @@ def test_a_day_before_retention_names_the_oldest_moment(cloud: Sandbox) -> None:
     """The bound that Graph names comes along as a moment, so that the caller can clamp."""
     with client_of(connection_to(cloud)) as client, pytest.raises(RetentionError) as caught:
         ids_of(client, AUDITS, Slice.of_day(date(2026, 9, 1)))
-    oldest: datetime = caught.value.oldest  # type: ignore[attr-defined]
+    oldest: datetime = caught.value.oldest
     assert timedelta(days=29) <= NOW - oldest <= timedelta(days=32)
     assert oldest.tzinfo is UTC
 
@@ -370,7 +370,7 @@ def test_a_silent_server_is_given_up(cloud: Sandbox) -> None:
         pytest.raises(GraphUnavailableError) as caught,
     ):
         ids_of(client)
-    assert caught.value.timed_out is True  # type: ignore[attr-defined]
+    assert caught.value.timed_out is True
     assert "no answer came in time" in caught.value.message
 
 
@@ -384,7 +384,7 @@ def test_a_slow_drip_is_given_up(cloud: Sandbox) -> None:
         pytest.raises(GraphUnavailableError) as caught,
     ):
         ids_of(client)
-    assert caught.value.timed_out is True  # type: ignore[attr-defined]
+    assert caught.value.timed_out is True
     assert "not complete after" in caught.value.message
 
 

@@ -69,9 +69,11 @@ RIGHT = [
     "SELECT id FROM logs OFFSET 5 LIMIT 5",
     "WITH a AS (SELECT ip, n AS m FROM logs) SELECT ip, sum(m) FROM a WHERE m > 1 GROUP BY ip",
     "SELECT l.id, u.tag FROM logs l CROSS JOIN UNNEST(tags) AS u(tag) WHERE u.tag = 'x'",
-    "SELECT json_extract_scalar(j, '$.a') FROM logs CROSS JOIN UNNEST(CAST(json_extract(raw_json, '$') AS array(json))) AS t(j)",
+    """SELECT json_extract_scalar(j, '$.a') FROM logs
+       CROSS JOIN UNNEST(CAST(json_extract(raw_json, '$') AS array(json))) AS t(j)""",
     "SELECT date_diff('minute', min(event_time), max(event_time)) FROM logs GROUP BY user_id",
-    "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY ip ORDER BY event_time DESC) AS r FROM logs) WHERE r = 1",
+    """SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY ip ORDER BY event_time DESC) AS r FROM logs)
+       WHERE r = 1""",
     "SELECT count(*) FILTER (WHERE ok), approx_distinct(ip), max_by(ip, n), map_agg(ip, n) FROM logs",
     "SELECT id FROM logs WHERE any_match(tags, t -> t LIKE 'a%') OR contains(tags, 'b')",
     "SELECT date_format(event_time, '%Y-%m-%d'), date_trunc('hour', event_time), to_iso8601(event_time) FROM logs",
@@ -80,8 +82,10 @@ RIGHT = [
     "SELECT ip, NULL AS nothing FROM logs UNION ALL SELECT user_id, age FROM people",
     "SELECT listagg(ip, ',') WITHIN GROUP (ORDER BY ip), array_join(array_agg(DISTINCT ip), ',') FROM logs",
     "SELECT try_cast(ip AS bigint) + 1, cast(n AS double) / 3, score > n FROM logs",
-    "SELECT user_id, count(*) OVER (ORDER BY event_time RANGE BETWEEN INTERVAL '10' MINUTE PRECEDING AND CURRENT ROW) FROM logs",
-    "SELECT id FROM logs WHERE dt IN (SELECT max(dt) FROM logs) AND EXISTS (SELECT 1 FROM people p WHERE p.user_id = logs.user_id)",
+    """SELECT user_id, count(*) OVER (ORDER BY event_time RANGE BETWEEN INTERVAL '10' MINUTE PRECEDING AND CURRENT ROW)
+       FROM logs""",
+    """SELECT id FROM logs WHERE dt IN (SELECT max(dt) FROM logs)
+       AND EXISTS (SELECT 1 FROM people p WHERE p.user_id = logs.user_id)""",
     "SELECT ip, grouping(ip) FROM logs GROUP BY ROLLUP (ip)",
 ]
 VIEW = re.compile(r"^\s*CREATE\s+(?:OR\s+REPLACE\s+)?VIEW\s+\S+\s+AS\s+", re.IGNORECASE)
@@ -138,7 +142,7 @@ def lake_columns() -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("path", templates(), ids=[path.relative_to(SQL).as_posix() for path in templates()])
 def test_every_sql_file_passes(path: Path) -> None:
-    """Rendered for a stream, a SELECT or a view's body passes all oracles; the rest must be DDL that the scanner knows."""
+    """Rendered for a stream, a SELECT or a view's body passes all oracles; the rest is DDL that the sandbox knows."""
     text = render(path)
     if re.match(r"(SELECT|WITH)\b", text, re.IGNORECASE):
         assert check(text, lake_columns()) == []

@@ -28,6 +28,7 @@ A message says what failed, on what, and what to do. `docs/troubleshooting.md` e
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 
@@ -80,9 +81,13 @@ class ThrottledError(RetryableError):
 
 
 class GraphUnavailableError(RetryableError):
-    """Graph gave no usable answer, several times."""
+    """Graph gave no usable answer, several times.
+
+    :param timed_out: True when Graph took too long; asking for less may help.
+    """
 
     code = "EL102"
+    timed_out: bool = False
 
 
 class ListingBrokenError(RetryableError):
@@ -140,9 +145,13 @@ class LicenceMissingError(FatalError):
 
 
 class RetentionError(FatalError):
-    """The day is older than Graph keeps its logs."""
+    """The day is older than Graph keeps its logs.
+
+    :param oldest: the earliest moment that Graph allows, where its refusal names it.
+    """
 
     code = "EL205"
+    oldest: datetime | None = None
 
 
 class FutureDayError(FatalError):

@@ -75,7 +75,7 @@ def unavailable(
         f"{_said(said)} Nothing is lost; the step may run again."
     )
     error = kind(message, request_id=answer.request_id)
-    setattr(error, "timed_out", answer.timed_out or answer.status == 504)  # noqa: B010, PLR2004
+    error.timed_out = answer.timed_out or answer.status == 504  # noqa: PLR2004
     return error
 
 
@@ -125,7 +125,7 @@ def _too_old(answer: Answer, question: Question, bound: str, said: str) -> Reten
     remedy = f"Microsoft keeps nothing before {bound} UTC. What the lake holds is untouched."
     error = RetentionError(_message(answer, question, remedy, said), request_id=answer.request_id)
     oldest = datetime.strptime(bound.upper(), "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=UTC)
-    setattr(error, "oldest", oldest)  # noqa: B010
+    error.oldest = oldest
     return error
 
 

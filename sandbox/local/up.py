@@ -69,31 +69,34 @@ def _start(processes: Processes, folder: Path, port: int) -> None:
         replace(read_lake(), requests_per_10_seconds=UNLIMITED),
         get_connection=lambda conn_id: read_connection(conn_id, settings),
     )
-    airflow_start = _Thread(lambda: _start_airflow(processes, folder, env, settings, port))
-    left_out = fill(lake)
+    filling = _Thread(lambda: fill(lake))  # not the processes: the kernel ends them with the thread that started them
+    _start_airflow(processes, folder, env, settings, port)
+    filling.finish()
     requests.post(f"{cloud['control_url']}/faults", json=DOCUMENTED_THROTTLE, timeout=10).raise_for_status()
-    airflow_start.finish()
     _wait_until_healthy(processes, port)
-    _say(cloud, folder, port, left_out, time.monotonic() - began)
+    _say(cloud, folder, port, left_out(lake), time.monotonic() - began)
 
 
-def fill(lake: Lake) -> tuple[date, date]:
+def left_out(lake: Lake) -> tuple[date, date]:
+    """Return the two days that are not filled: an older one, and yesterday."""
+    today = lake.clock.now().date()
+    return today - ONE_DAY * OLDER_DAY, today - ONE_DAY
+
+
+def fill(lake: Lake) -> None:
     """Bring the last days into the lake by the library alone, without Airflow.
 
-    :returns: the two days that are left out: an older one, and yesterday.
     :raises EntraLakeError: when a day fails.
     """
     today = lake.clock.now().date()
-    left_out = today - ONE_DAY * OLDER_DAY, today - ONE_DAY
     days = [today - ONE_DAY * age for age in range(1, DAYS + 1)]
-    wanted = [day for day in days if day not in left_out and not _is_complete(lake, day)]
+    wanted = [day for day in days if day not in left_out(lake) and not _is_complete(lake, day)]
     for number, outcome in enumerate(collect(lake, wanted, "make-up"), start=1):
         if outcome.error:
             raise outcome.error
-        share = f"{number}/{len(wanted) * len(lake.streams)}"
-        print(f"\r  filling the lake without Airflow: {share} {outcome.stream.name} {outcome.day}   ", end="", flush=True)
+        share = f"{number} of {len(wanted) * len(lake.streams)}"
+        print(f"\r  filling the lake without Airflow: {share}, {outcome.day}   ", end="", flush=True)
     print()
-    return left_out
 
 
 def _is_complete(lake: Lake, day: date) -> bool:
@@ -190,12 +193,13 @@ def _is_healthy(port: int) -> bool:
     return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
 
 
-def _say(cloud: Mapping[str, Any], folder: Path, port: int, left_out: tuple[date, date], seconds: float) -> None:
+def _say(cloud: Mapping[str, Any], folder: Path, port: int, missing: tuple[date, date], seconds: float) -> None:
     password = _keys(folder / "airflow")["password"]
-    older, yesterday = left_out
+    older, yesterday = missing
     print(f"\nReady after {seconds:.0f} s. SIMULATED tenant: {cloud['tenant_name']}. Ctrl-C stops everything.\n")
     print(f"  1. http://{HOST}:{port} · user admin, password {password} · open the DAG entra_logs.")
-    print(f"  2. {older} and {yesterday} are missing: Trigger → Backfill → {older} to {yesterday} → Missing Runs.")
+    print(f"  2. {older} and {yesterday} are missing: press Trigger, choose the day {older}, and see both fill;")
+    print("     yesterday's own run starts as soon as the DAG is no longer paused. For a range: Trigger → Backfill.")
     print(f"  3. Mails (none so far, so nothing failed): {cloud['mail_url']}")
 
 

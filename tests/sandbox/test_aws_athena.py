@@ -116,14 +116,16 @@ def test_an_outer_join_is_not_pruned_wrongly(cloud: Cloud) -> None:
 
 def test_a_window_function_in_a_view_is_not_pruned_wrongly(cloud: Cloud) -> None:
     """A condition on the outside does not reach below a window function."""
-    sql = f"SELECT r FROM (SELECT dt, row_number() OVER (ORDER BY dt, id) AS r FROM logs) WHERE dt = '{DAYS[1]}' ORDER BY r"
+    numbered = "SELECT dt, row_number() OVER (ORDER BY dt, id) AS r FROM logs"
+    sql = f"SELECT r FROM ({numbered}) WHERE dt = '{DAYS[1]}' ORDER BY r"
     assert cloud.rows(sql) == [["3"], ["4"]]
 
 
 def test_an_empty_or_hidden_location_gives_no_rows(cloud: Cloud) -> None:
     """A registered partition without visible objects is empty, not an error."""
     cloud.rows(
-        f"CREATE EXTERNAL TABLE hidden (id string) PARTITIONED BY (dt string) STORED AS PARQUET LOCATION 's3://{BUCKET}/hidden/'"
+        "CREATE EXTERNAL TABLE hidden (id string) PARTITIONED BY (dt string) "
+        f"STORED AS PARQUET LOCATION 's3://{BUCKET}/hidden/'"
     )
     cloud.put("hidden/dt=1/_tmp.parquet", b"not parquet")
     cloud.put("hidden/dt=1/.tmp", b"not parquet")
@@ -222,7 +224,8 @@ def test_failures_say_why(cloud: Cloud, sql: str, reason: str) -> None:
 def test_msck_only_adds_what_it_likes(cloud: Cloud) -> None:
     """Lower-case keys, no colon in the value, no hidden files; what is gone is reported and stays registered."""
     cloud.rows(
-        f"CREATE EXTERNAL TABLE msck (id string) PARTITIONED BY (dt string) STORED AS PARQUET LOCATION 's3://{BUCKET}/msck/'"
+        "CREATE EXTERNAL TABLE msck (id string) PARTITIONED BY (dt string) "
+        f"STORED AS PARQUET LOCATION 's3://{BUCKET}/msck/'"
     )
     for folder in ("dt=2026-01-01", "DT=2026-01-02", "dt=03:00", "_tmp/dt=2026-01-04", "other"):
         cloud.put_parquet(f"msck/{folder}/x.parquet", {"id": ["a"]})

@@ -105,8 +105,8 @@ VALUES = [
     # distance
     ("round(great_circle_distance(48.1, 11.6, 40.7, -74.0))", "6492.0"),
     (
-        "round(6371.0 * acos(sin(radians(48.1)) * sin(radians(40.7)) "
-        "+ cos(radians(48.1)) * cos(radians(40.7)) * cos(radians(11.6 + 74.0))))",
+        """round(6371.0 * acos(sin(radians(48.1)) * sin(radians(40.7))
+           + cos(radians(48.1)) * cos(radians(40.7)) * cos(radians(11.6 + 74.0))))""",
         "6492.0",
     ),
 ]
@@ -120,7 +120,8 @@ QUERIES = [
         [("q",), ("r",)],
     ),
     (
-        "SELECT count_if(x > 1), approx_distinct(x), approx_percentile(x, 0.5), sum(x), avg(x) FROM (VALUES 1, 2, 3) AS t(x)",
+        """SELECT count_if(x > 1), approx_distinct(x), approx_percentile(x, 0.5), sum(x), avg(x)
+           FROM (VALUES 1, 2, 3) AS t(x)""",
         [("2", "3", "2", "6", "2.0")],
     ),
     (
@@ -132,12 +133,14 @@ QUERIES = [
     ("SELECT max_by(a, b) FROM (VALUES (null, 2), ('x', 1)) AS t(a, b)", [(None,)]),
     ("SELECT count(*) FILTER (WHERE x > 1) FROM (VALUES 1, 2, 3) AS t(x)", [("2",)]),
     (
-        "SELECT a, b, count(*) FROM (VALUES ('x', 1), ('y', 2)) AS t(a, b) GROUP BY GROUPING SETS ((a), (b), ()) ORDER BY 1, 2",
+        """SELECT a, b, count(*) FROM (VALUES ('x', 1), ('y', 2)) AS t(a, b)
+           GROUP BY GROUPING SETS ((a), (b), ()) ORDER BY 1, 2""",
         [("x", None, "1"), ("y", None, "1"), (None, "1", "1"), (None, "2", "1"), (None, None, "2")],
     ),
     (
         """SELECT count(*) OVER (ORDER BY ts RANGE BETWEEN INTERVAL '10' MINUTE PRECEDING AND CURRENT ROW) FROM
-           (VALUES timestamp '2026-01-01 00:00:00', timestamp '2026-01-01 00:09:00', timestamp '2026-01-01 00:15:00') AS t(ts)""",
+           (VALUES timestamp '2026-01-01 00:00:00', timestamp '2026-01-01 00:09:00',
+                   timestamp '2026-01-01 00:15:00') AS t(ts)""",
         [("1",), ("2",), ("2",)],
     ),
     ("SELECT x, lag(x) OVER (ORDER BY x) FROM (VALUES 2, 1) AS t(x) ORDER BY x DESC", [("2", "1"), ("1", None)]),
