@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from entra_lake.build import build_day, is_current
 from entra_lake.checkpoints import Checkpoints, left_to_list
-from entra_lake.errors import ListingBrokenError
+from entra_lake.errors import GraphUnavailableError, ListingBrokenError
 from entra_lake.footer import open_parquet, read_footer
 from entra_lake.graph import GraphClient
 from entra_lake.known import Known, Standing
@@ -68,8 +68,8 @@ def extract(lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnP
             window = todo.pop(0)
             try:
                 done = _list_slice(lake, graph, stream, day, window, report, memory, on_progress)
-            except ListingBrokenError:
-                todo = [*_halve(window), *todo]
+            except (ListingBrokenError, GraphUnavailableError) as error:
+                todo = [*_halve(window, error), *todo]
             else:
                 report = checkpoints.finish_slice(report, done)
     return checkpoints.complete(report, lake.clock.now())
@@ -119,13 +119,11 @@ def _window(lake: Lake, day: date) -> Slice:
     return Slice(whole.start, min(whole.end, max(now, whole.start + SHORTEST_SLICE)))
 
 
-def _halve(window: Slice) -> tuple[Slice, Slice]:
-    if (window.end - window.start).total_seconds() < 2 * SHORTEST_HALF_SECONDS:
-        message = (
-            f"The listing from {window.start} to {window.end} broke although it is only "
-            f"{(window.end - window.start).total_seconds():.0f} s long. The task is tried again later."
-        )
-        raise ListingBrokenError(message)
+def _halve(window: Slice, error: ListingBrokenError | GraphUnavailableError) -> tuple[Slice, Slice]:
+    """Return the halves of a slice whose listing was too much for Graph; raise the error when that cannot help."""
+    may_help = isinstance(error, ListingBrokenError) or error.timed_out
+    if not may_help or (window.end - window.start).total_seconds() < 2 * SHORTEST_HALF_SECONDS:
+        raise error
     return window.halve()
 
 

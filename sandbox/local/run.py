@@ -88,7 +88,7 @@ def _report(lake: Lake, day: date) -> None:
     answer = lake.athena.run(render("dashboards/failed_sign_ins_by_country.sql", **names))
     print("\nFailed sign-ins by country (include/sql/dashboards/failed_sign_ins_by_country.sql), asked in Athena:\n")
     rows = [tuple(str(value) for value in row.values()) for row in answer.rows]
-    print(text_table(tuple(name.replace("_", " ") for name in answer.rows[0]), rows) if rows else "(none)")
+    print(text_table(tuple(name for name in answer.rows[0]), rows) if rows else "(none)")
 
 
 def _seed(options: argparse.Namespace) -> tuple[str, ...]:

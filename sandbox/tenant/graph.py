@@ -125,7 +125,7 @@ class Graph:
 
     def _applies(self, fault: Fault, call: Call, token: Token) -> bool:
         if fault.kind == "claims_challenge":
-            return token.claims is None
+            return "nbf" not in (token.claims or "")  # MSAL always sends its client's capabilities as claims
         if fault.kind == "page_size_refused":
             top = call.parameter("$top") or "1000"
             return not top.isdigit() or int(top) > int(fault.details.get("largest", 999))

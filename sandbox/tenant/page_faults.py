@@ -79,7 +79,8 @@ def _value_null(_details: dict[str, Any], draft: Draft) -> None:
 
 def _empty_page(_details: dict[str, Any], draft: Draft) -> None:
     draft.bodies = []
-    draft.next_link = draft.link_to(draft.page.offset)
+    # Marked, so that it is another link than the one that led here: a loop is another fault.
+    draft.next_link = f"{draft.link_to(draft.page.offset)}&after=empty"
 
 
 def _duplicates(details: dict[str, Any], draft: Draft) -> None:
