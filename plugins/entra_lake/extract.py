@@ -158,7 +158,7 @@ class _Listing:
         self._news = news
         self._writer = writer
         self._ids: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
-        self._reached: tuple[int, int] | None = None
+        self._seen: list[tuple[int, int]] = []
         self._report = SliceReport(start=window.start.isoformat(), end=window.end.isoformat())
 
     def take(self, page: Page) -> None:
@@ -169,7 +169,7 @@ class _Listing:
             self._writer.add(line, place(identity.event_time, self._day_start))
         self._ids.append(np.fromiter((hash(i.id) for _, i in inside), np.int64, count=len(inside)))
         times = [place(i.event_time, self._day_start) for _, i in inside]
-        self._reached = (min(times), max(times)) if times else self._reached
+        self._seen = [*self._seen, (min(times), max(times))][-2:] if times else self._seen
         self._report = replace(
             self._report,
             pages=self._report.pages + 1,
@@ -211,13 +211,12 @@ class _Listing:
         )
 
     def _share(self) -> float | None:
-        """Return which part of the slice the last page has reached, whichever way Graph lists."""
-        if self._reached is None:
+        """Return which part of the slice is listed, by where its last two pages lie; None while there is only one."""
+        if len(self._seen) < 2:  # noqa: PLR2004 - two pages show the direction
             return None
         start, end = self._window.start.timestamp() * _MS, self._window.end.timestamp() * _MS
-        upwards, downwards = (self._reached[1] - start) / (end - start), (end - self._reached[0]) / (end - start)
-        first_page = self._report.pages == 1
-        return None if first_page and upwards > 0.9 and downwards > 0.9 else upwards  # noqa: PLR2004 - one page holds all
+        before, last = self._seen
+        return (last[1] - start) / (end - start) if last > before else (end - last[0]) / (end - start)
 
     def _is_inside(self, event_time: int | None) -> bool:
         start, end = self._day.start.timestamp() * _MS, self._day.end.timestamp() * _MS
