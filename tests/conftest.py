@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import requests
+
 from entra_lake.clock import Clock
 from entra_lake.connections import read_connection
 from entra_lake.flatten import parse_record, unflatten
@@ -42,14 +43,14 @@ class SandboxClock(Clock):
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Sandbox]:
-    """A fresh tenant and cloud on the morning of 2026-11-23; its clock stands until somebody waits."""
+    """Start a tenant and cloud on the morning of 2026-11-23; its clock stands until somebody waits."""
     with Sandbox(tmp_path / "cloud", seed=7, now=NOW, frozen=True, sign_ins_per_day=300, throttled=False) as running:
         yield running
 
 
 @pytest.fixture
 def lake(cloud: Sandbox, tmp_path: Path) -> Lake:
-    """A lake of the whole tenant, not yet prepared."""
+    """Open a lake for the tenant, not yet prepared."""
     return make_lake(cloud)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from conftest import DAY, lake_contents, latest_contents, make_lake, true_contents, true_history
 from entra_lake.collect import collect_day
 from entra_lake.extract import extract, read_manifest

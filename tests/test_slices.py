@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from entra_lake.errors import ConfigurationError, FutureDayError, RetentionError
 from entra_lake.passes import missing_slices
 from entra_lake.slices import Slice, check_day, filter_text, parse_day
 from entra_lake.streams import STREAMS
-from hypothesis import given
-from hypothesis import strategies as st
 
 DAY = date(2024, 2, 29)
 NOW = datetime(2026, 11, 23, 0, 0, 3, tzinfo=UTC)
@@ -23,13 +25,14 @@ def test_split_covers_the_day(parts: int) -> None:
     pieces = Slice.of_day(DAY).split(parts)
     assert pieces[0].start == datetime(2024, 2, 29, tzinfo=UTC)
     assert pieces[-1].end == datetime(2024, 3, 1, tzinfo=UTC)
-    assert all(left.end == right.start for left, right in zip(pieces, pieces[1:], strict=False))
+    assert all(left.end == right.start for left, right in pairwise(pieces))
 
 
 @given(st.integers(0, 86_398), st.integers(1, 86_400))
 def test_halves_join(start: int, length: int) -> None:
     """The halves of a slice are that slice; one of a single second cannot be halved."""
-    window = Slice(Slice.of_day(DAY).start + timedelta(seconds=start), Slice.of_day(DAY).start + timedelta(seconds=start + length))
+    begin = Slice.of_day(DAY).start + timedelta(seconds=start)
+    window = Slice(begin, begin + timedelta(seconds=length))
     if length == 1:
         with pytest.raises(ConfigurationError):
             window.halve()
@@ -59,7 +62,8 @@ def test_filter_is_half_open() -> None:
 def test_extra_filter_comes_first() -> None:
     """A stream that Graph serves only under a condition carries it in every filter."""
     stream = replace(STREAMS["sign_ins"], extra_filter="signInEventTypes/any(t: t eq 'managedIdentity')")
-    assert filter_text(stream, Slice.of_day(DAY)).startswith("signInEventTypes/any(t: t eq 'managedIdentity') and created")
+    text = filter_text(stream, Slice.of_day(DAY))
+    assert text.startswith("signInEventTypes/any(t: t eq 'managedIdentity') and created")
 
 
 @pytest.mark.parametrize("day", [date(2026, 11, 23), date(2026, 11, 22), date(2026, 10, 24)])

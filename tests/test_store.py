@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from conftest import make_lake
 from entra_lake.errors import AccessDeniedError, ConfigurationError, StoreUnavailableError
 from entra_lake.lake import Lake
@@ -32,7 +33,7 @@ def test_replace_needs_the_current_etag(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("etag", [False, True], ids=["create", "replace"])
-def test_a_lost_reply_is_no_lost_race(cloud: Sandbox, lake: Lake, etag: bool) -> None:
+def test_a_lost_reply_is_no_lost_race(cloud: Sandbox, lake: Lake, *, etag: bool) -> None:
     """When S3 stores an object and the reply is lost, the repeated request finds its own success."""
     before = lake.store.create("a.json", b"old") if etag else ABSENT
     cloud.aws.faults.configure({"s3": {"drop_reply": [{"key": "a\\.json", "n": 1}]}})
@@ -80,7 +81,7 @@ def test_refusals_say_what_to_do(cloud: Sandbox, lake: Lake) -> None:
     cloud.aws.faults.configure({"s3": {"deny": [{"key": "secret"}]}})
     with pytest.raises(AccessDeniedError, match=r"s3://entra-lake/secret\.json.*right"):
         lake.store.create("secret.json", b"")
-    with pytest.raises(ConfigurationError, match="lakes.yaml"):
+    with pytest.raises(ConfigurationError, match=r"lakes\.yaml"):
         make_lake(cloud, bucket="no-such-bucket").store.create("a", b"")
 
 

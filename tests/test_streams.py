@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from entra_lake import streams
 from entra_lake.arrow import ARROW_TYPES, arrow_schema
 from entra_lake.errors import ConfigurationError

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+
 from conftest import DAY, make_lake
 from entra_lake import tables
 from entra_lake.collect import collect_day
@@ -13,6 +14,7 @@ from entra_lake.errors import (
     AthenaUnavailableError,
     ConfigurationError,
     CountMismatchError,
+    CredentialError,
     DataError,
     FutureDayError,
     QueryFailedError,
@@ -43,13 +45,13 @@ def load_day(lake: Lake) -> None:
 def test_without_repair_the_day_is_not_verified(lake: Lake) -> None:
     """A day whose partition nobody registered is invisible to Athena: verify fails and commits nothing."""
     load_day(lake)
-    with pytest.raises(CountMismatchError, match="0 rows.*repair_partitions"):
+    with pytest.raises(CountMismatchError, match=r"0 rows.*repair_partitions"):
         verify(lake, SIGN_INS, DAY)
     assert lake.store.look(manifest_key(SIGN_INS, DAY)) is None
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_repair_makes_the_day_visible(lake: Lake, full: bool) -> None:
+def test_repair_makes_the_day_visible(lake: Lake, *, full: bool) -> None:
     """Either way of repairing registers the day, and repairing again does no harm."""
     load_day(lake)
     for _ in range(2):
@@ -133,13 +135,23 @@ def test_a_newer_table_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch) -
 def test_a_lake_belongs_to_its_first_tenant(cloud: Sandbox, lake: Lake) -> None:
     """Another tenant's connection is refused before anything is written."""
     lake.store.create(LAKE_KEY, json.dumps({"tenant_id": "another"}).encode())
-    with pytest.raises(WrongTenantError, match="another.*lakes.yaml"):
+    with pytest.raises(WrongTenantError, match=r"another.*lakes\.yaml"):
         prepare(lake)
     assert [item.key for item in lake.store.list("")] == [LAKE_KEY]
 
 
+def test_a_new_lake_waits_for_a_tenant_that_exists(cloud: Sandbox, lake: Lake) -> None:
+    """A wrong secret, or a mistyped tenant, claims nothing: the right one can still begin the lake."""
+    wrong = replace(lake, graph=replace(lake.graph, client_secret="wrong"))
+    with pytest.raises(CredentialError):
+        prepare(wrong)
+    assert lake.store.look(LAKE_KEY) is None
+    assert prepare(lake)["tenant_id"] == lake.tenant_id
+
+
 @pytest.mark.parametrize(
-    ("setting", "value", "expected"), [("bucket", "no-such-bucket", "Bucket 'no-such-bucket'"), ("workgroup", "nobody", "workgroup 'nobody'")]
+    ("setting", "value", "expected"),
+    [("bucket", "no-such-bucket", "Bucket 'no-such-bucket'"), ("workgroup", "nobody", "workgroup 'nobody'")],
 )
 def test_what_infra_should_have_made(cloud: Sandbox, setting: str, value: str, expected: str) -> None:
     """A missing bucket or workgroup is named together with what makes it."""

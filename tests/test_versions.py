@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from entra_lake.versions import Observation, number_versions
 from hypothesis import given
 from hypothesis import strategies as st
+
+from entra_lake.versions import Observation, number_versions
 
 PASSES = [f"202611{day}T060000Z-{number:08x}" for number, day in enumerate((23, 24, 26, 30))]
 

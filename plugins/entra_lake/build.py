@@ -59,7 +59,7 @@ def build_day(  # noqa: PLR0913, PLR0917 - where from, what, where to
     plan = plan_windows(store, stream, day, parts)
     schema = arrow_schema(stream)
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=ZSTD_LEVEL, store_schema=False) as writer:
-        row_group_bytes = max(ROW_GROUP_BYTES, plan.bytes // MOST_ROW_GROUPS)
+        row_group_bytes = max(ROW_GROUP_BYTES, plan.raw_bytes // MOST_ROW_GROUPS)
         for table in _row_groups(_batches(plan, stream, tenant_id, tally), schema, row_group_bytes):
             writer.write_table(table, row_group_size=table.num_rows)
             pa.default_memory_pool().release_unused()

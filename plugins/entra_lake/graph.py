@@ -145,6 +145,14 @@ class GraphClient(AbstractContextManager["GraphClient"]):
             request_id=audit.request_id,
         )
 
+    def log_in(self) -> str:
+        """Fetch a token without asking Graph anything; return the id of its tenant, empty if it cannot be read.
+
+        :raises CredentialError: when the login service refuses the application.
+        :raises RetryableError: when it is out of reach.
+        """
+        return _text(read_claims(self._asker.tokens.get()), "tid") or ""
+
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()

@@ -20,7 +20,6 @@ from entra_lake.identity import Identity, canonical
 from entra_lake.schema import Stream
 from entra_lake.windows import place
 
-
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 _COLUMNS = ("id", "record_sha256", "is_latest", "event_time")

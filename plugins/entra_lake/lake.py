@@ -22,7 +22,7 @@ from entra_lake.layout import LAKE_KEY, budget_key
 from entra_lake.schema import Stream
 from entra_lake.settings import LakeSettings, read_lake
 from entra_lake.slices import iso
-from entra_lake.store import ABSENT, S3Store
+from entra_lake.store import S3Store
 from entra_lake.streams import get_stream
 
 GetConnection = Callable[[str], Connection]
@@ -129,9 +129,37 @@ class S3Budget:
 def claim_lake(lake: Lake) -> dict[str, Any]:
     """Write `lake.json` at the first run, and make sure at every other that it is the same tenant.
 
+    A new lake is claimed only when the login service knows the tenant: a mistyped id would hold it for ever.
+
     :returns: what lake.json holds.
     :raises WrongTenantError: when the lake was begun for another tenant.
+    :raises CredentialError: when the lake is new and the application cannot log in.
     """
+    found = lake.store.read(LAKE_KEY)
+    if found is None:
+        _check_tenant(lake)
+        if facts := _begin_lake(lake):
+            return facts
+        found = lake.store.read(LAKE_KEY)
+    if found is None:
+        message = f"{lake.store.url(LAKE_KEY)} exists and cannot be read. Trying again later."
+        raise ConflictError(message)
+    return _same_tenant(_parse(found[0], lake), lake)
+
+
+def _check_tenant(lake: Lake) -> None:
+    with lake.open_graph() as graph:
+        tenant_id = graph.log_in()
+    if tenant_id and tenant_id.lower() != lake.tenant_id.lower():
+        message = (
+            f"Connection {lake.graph.conn_id!r}: extra.tenant_id is {lake.tenant_id!r}, and the login service calls "
+            f"the tenant {tenant_id}. Write that id there: it names the lake's tenant in every record."
+        )
+        raise ConfigurationError(message)
+
+
+def _begin_lake(lake: Lake) -> dict[str, Any] | None:
+    """Write lake.json; return what it holds, or None when another run was first."""
     first_day = lake.clock.now().date() - timedelta(days=lake.settings.retention_days)
     facts = {
         "format": 1,
@@ -139,13 +167,10 @@ def claim_lake(lake: Lake) -> dict[str, Any]:
         "collect_from": str(first_day),
         "created_at": iso(lake.clock.now()),
     }
-    if lake.store.replace(LAKE_KEY, json.dumps(facts, indent=1).encode(), ABSENT):
-        return facts
-    found = lake.store.read(LAKE_KEY)
-    if found is None:
-        message = f"{lake.store.url(LAKE_KEY)} exists and cannot be read. Trying again later."
-        raise ConflictError(message)
-    facts = _parse(found[0], lake)
+    return facts if lake.store.create(LAKE_KEY, json.dumps(facts, indent=1).encode()) else None
+
+
+def _same_tenant(facts: dict[str, Any], lake: Lake) -> dict[str, Any]:
     if facts.get("tenant_id") != lake.tenant_id:
         message = (
             f"{lake.store.url(LAKE_KEY)} says that this lake belongs to tenant {facts.get('tenant_id')}, and the "

@@ -78,7 +78,8 @@ class PassReport:
 
     def total(self, count: str) -> float:
         """Return one of `COUNTS`, added up over the slices."""
-        return sum(getattr(report, count) for report in self.slices)
+        total: float = sum(getattr(report, count) for report in self.slices)
+        return total
 
     def to_bytes(self) -> bytes:
         """Return the report as JSON."""

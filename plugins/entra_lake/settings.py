@@ -105,7 +105,7 @@ def _lake(name: str, entry: object, path: Path) -> LakeSettings:
     if unknown := sorted(set(entry) - known):
         message = f"{where}: unknown settings {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
         raise ConfigurationError(message)
-    facts = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    facts: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     facts["mail"] = _mail(facts.get("mail") or {}, where)
     try:
         lake = LakeSettings(name=name, **facts)

@@ -67,12 +67,11 @@ class S3Store:
         :raises ConflictError: when the object was replaced meanwhile.
         """
         span = f"bytes={start}-{start + length - 1}"
-        return self._call(
-            lambda: self.client.get_object(Bucket=self.bucket, Key=self.prefix + key, Range=span, IfMatch=etag)[
-                "Body"
-            ].read(),
-            key,
+        key_in_bucket = self.prefix + key
+        answer = self._call(
+            lambda: self.client.get_object(Bucket=self.bucket, Key=key_in_bucket, Range=span, IfMatch=etag), key
         )
+        return self._call(answer["Body"].read, key)
 
     def look(self, key: str) -> StoredObject | None:
         """Return an object's facts without its content, or None when there is none."""
@@ -87,7 +86,7 @@ class S3Store:
         :param etag: when given, the object must still have it.
         :raises StoreUnavailableError: when what arrived is not what was stored.
         """
-        condition = {"IfMatch": etag} if etag else {}
+        condition: Any = {"IfMatch": etag} if etag else {}
         answer = self._find(lambda: self.client.get_object(Bucket=self.bucket, Key=self.prefix + key, **condition), key)
         if not answer:
             return None

@@ -52,7 +52,7 @@ class Window:
 class WindowPlan:
     """The windows of a day and how to read them.
 
-    :param bytes: of all records, as raw JSON.
+    :param raw_bytes: size of all records as JSON.
     :param wandering: hashes of ids that occur in more than one window.
     """
 
@@ -60,7 +60,7 @@ class WindowPlan:
     stream: Stream
     parts: list[RawPart]
     windows: list[Window]
-    bytes: int
+    raw_bytes: int
     day_start: int
     wandering: frozenset[int]
     _open: dict[str, list[Held]] = field(default_factory=dict)

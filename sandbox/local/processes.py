@@ -1,8 +1,7 @@
-"""Child processes that end when we do, whatever ends us."""
+"""Child processes that end when we do."""
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -10,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 _STOP_SECONDS = 15.0
-_PR_SET_PDEATHSIG = 1
 
 
 class Processes:
@@ -50,7 +49,6 @@ class Processes:
                 stderr=log,
                 text=True,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
             )
         self._running.append((name, process))
         return process
@@ -79,10 +77,8 @@ class Processes:
             _signal_group(process, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
         for _, process in reversed(self._running):
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             _signal_group(process, signal.SIGKILL)
             process.wait()
         self._running.clear()
@@ -93,9 +89,3 @@ def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> Non
         os.killpg(process.pid, number)
     except ProcessLookupError:
         return
-
-
-def _die_with_parent() -> None:
-    """On Linux, have the kernel end the child when we are killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

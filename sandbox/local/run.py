@@ -59,9 +59,12 @@ def run_dag(env: Mapping[str, str], day: date, log: Path) -> None:
     """
     command = [sys.executable, "-m", "sandbox.local.one_run", str(day)]
     reason = ""
-    with log.open("w") as file, subprocess.Popen(
-        command, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
+            command, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        ) as process,
+    ):
         for line in process.stdout or ():
             file.write(line)
             reason = _reason(line) or reason

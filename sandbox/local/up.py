@@ -44,13 +44,13 @@ def main() -> int:
     """Start everything, say where to look, and run until Ctrl-C; return 0, or 1 with the reason."""
     options = _parser().parse_args()
     folder: Path = options.folder.resolve()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _interrupt)
     print("SIMULATED: a made-up tenant and a made-up cloud on this machine. No account is used, nothing leaves it.")
     with Processes(folder / "logs") as processes:
         try:
             _start(processes, folder, options.port)
-            _watch(processes, folder)
+            _watch(processes)
         except KeyboardInterrupt:
             print("\nStopping ...")
         except (EntraLakeError, RuntimeError, requests.RequestException) as error:
@@ -69,7 +69,7 @@ def _start(processes: Processes, folder: Path, port: int) -> None:
         replace(read_lake(), requests_per_10_seconds=UNLIMITED),
         get_connection=lambda conn_id: read_connection(conn_id, settings),
     )
-    filling = _Thread(lambda: fill(lake))  # not the processes: the kernel ends them with the thread that started them
+    filling = _Thread(lambda: fill(lake))
     _start_airflow(processes, folder, env, settings, port)
     filling.finish()
     requests.post(f"{cloud['control_url']}/faults", json=DOCUMENTED_THROTTLE, timeout=10).raise_for_status()
@@ -203,7 +203,7 @@ def _say(cloud: Mapping[str, Any], folder: Path, port: int, missing: tuple[date,
     print(f"  3. Mails (none so far, so nothing failed): {cloud['mail_url']}")
 
 
-def _watch(processes: Processes, folder: Path) -> None:
+def _watch(processes: Processes) -> None:
     while True:
         _refuse_dead(processes)
         time.sleep(1.0)
@@ -215,7 +215,7 @@ def _refuse_dead(processes: Processes) -> None:
         raise RuntimeError(message)
 
 
-def _interrupt(number: int, frame: object) -> None:
+def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 

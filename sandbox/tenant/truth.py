@@ -12,7 +12,7 @@ from sandbox.tenant.records import Records
 from sandbox.tenant.served import Served
 
 
-def truth(  # noqa: PLR0913, PLR0917
+def truth(  # noqa: PLR0913
     records: Records, served: Served, stream: Stream, day: date, now: int, *, every: bool
 ) -> Iterator[bytes]:
     """Return a JSON line for every version of the day's records, ordered by time and id.
