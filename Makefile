@@ -10,7 +10,7 @@ UV_VERSION := 0.13.9
 PORT ?= 8080
 export PYTHONPATH := plugins:.
 
-.PHONY: help run up test quick lint format lock collect clean
+.PHONY: help run up test quick lint bench format lock collect clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ quick: $(READY) ## the tests without Airflow, in under a minute
 
 lint: $(READY) ## style, types, Airflow's own rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(READY) ## what a day of 100,000 sign-ins costs, step by step (RECORDS= and ROUNDS= change it)
+	@$(BIN)/python benchmarks/day.py --records $(or $(RECORDS),100000) --rounds $(or $(ROUNDS),3)
 
 format: $(READY) ## put the code into its form
 	@$(BIN)/ruff check -q --fix --select I . ; $(BIN)/ruff format .
