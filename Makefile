@@ -41,7 +41,7 @@ format: $(READY) ## put the code into its form
 
 lock: $(READY) ## resolve requirements*.in anew
 	@for group in requirements requirements-sandbox requirements-test; do \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $$group.in -o $$group.lock || exit 1; \
+	  $(BIN)/uv pip compile --system-certs --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $$group.in -o $$group.lock || exit 1; \
 	done
 
 clean: ## forget the simulated cloud and Airflow's database
@@ -53,5 +53,5 @@ $(READY): $(LOCKS)
 	@echo "Installing what Entra Lake needs into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(addprefix -r ,$(LOCKS))
+	@$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --require-hashes $(addprefix -r ,$(LOCKS))
 	@touch $@

@@ -38,7 +38,7 @@ def partitions_needed(
     tree: exp.Expression, table: Table, all_parts: list[Partition], evaluate: Evaluate
 ) -> list[Partition]:
     """Return the partitions that may hold rows of the result."""
-    tree = _with_predicates_pushed(tree)
+    tree = pushdown_predicates(tree.copy(), dialect="athena")
     kept: set[tuple[str, ...]] = set()
     for scope in traverse_scope(tree):
         for alias, found in _tables(scope):
@@ -46,14 +46,6 @@ def partitions_needed(
                 rows = [part.values for part in all_parts if part.values not in kept]
                 kept.update(_surviving(scope, alias, table, rows, evaluate))
     return [part for part in all_parts if part.values in kept]
-
-
-def _with_predicates_pushed(tree: exp.Expression) -> exp.Expression:
-    # Below a window function or a LIMIT, a condition from outside would change the result, and so the pruning.
-    inner = (select for select in tree.find_all(exp.Select) if select is not tree)
-    if any(select.find(exp.Window) or select.args.get("limit") for select in inner):
-        return tree
-    return pushdown_predicates(tree.copy(), dialect="athena")
 
 
 def _surviving(
