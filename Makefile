@@ -25,10 +25,10 @@ collect: $(READY) ## the pipeline without Airflow, for your own connections (FRO
 	@$(BIN)/python -m entra_lake collect $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
 
 test: $(READY) ## everything that must hold
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 quick: $(READY) ## the tests without Airflow, in under a minute
-	@$(BIN)/python -m pytest -m "not airflow" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not airflow" $(ARGS)
 
 lint: $(READY) ## style, types, Airflow's own rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -111,6 +111,7 @@ class Sandbox:
         from sandbox.aws.server import AwsServer  # noqa: PLC0415
 
         self.aws = AwsServer(self.state.folder / "aws", self._host, self._ports.aws)
+        self.aws.athena.now = self.clock.now
         stack.callback(self.aws.stop)
         self.aws.start()
         provision(self.aws.endpoint_url)
