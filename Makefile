@@ -9,6 +9,8 @@ LOCKS := requirements.lock requirements-sandbox.lock requirements-test.lock
 UV_VERSION := 0.13.9
 PORT ?= 8080
 export PYTHONPATH := plugins:.
+# Compiled modules halve the start of Airflow; some machines switch them off.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run up test quick lint bench format lock collect clean
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,39 @@ def test_the_manifests_of_a_day_are_a_chain(cloud: Sandbox, lake: Lake) -> None:
     assert first[0].previous_sha256 is None
     assert second[0].previous_sha256 == manifest_hash(first[1])
     assert json.loads(second[1])["passes"][:1] == json.loads(first[1])["passes"]
+
+
+def test_two_runs_at_once(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """Two runs that collect one day side by side both end well; nothing is doubled, and both passes are named."""
+    prepare(lake)
+    lakes = {"left": make_lake(cloud), "right": make_lake(cloud)}
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda run: collect_day(lakes[run], SIGN_INS, DAY, run), lakes))
+    assert_truth(cloud, lake, SIGN_INS, tmp_path)
+    found = read_manifest(lake, SIGN_INS, DAY)
+    assert found is not None
+    assert {outcome.report.pass_id for outcome in outcomes if outcome.report} == found[0].pass_ids
+
+
+def test_a_short_listing_is_noticed(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """A pass that misses ids which the lake holds removes none of them, and the manifest counts them."""
+    prepare(lake)
+    collect_day(lake, SIGN_INS, DAY, "run 1")
+    cloud.tenant.faults.configure({"faults": [{"kind": "short_listing", "share": 0.3, "where": "middle"}]})
+    outcome = collect_day(lake, SIGN_INS, DAY, "run 2")
+    assert outcome.manifest is not None
+    assert outcome.manifest.passes[-1]["missing"] > 0
+    cloud.tenant.faults.clear()
+    assert_truth(cloud, lake, SIGN_INS, tmp_path)
+
+
+def test_late_records_join_their_day(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """Read again after weeks, the day holds every content that the tenant has shown at a reading."""
+    prepare(lake)
+    for number, days in enumerate((0, 1, 2, 20)):
+        cloud.clock.advance(days * 86_400)
+        collect_day(lake, SIGN_INS, DAY, f"run {number}")
+    assert_truth(cloud, lake, SIGN_INS, tmp_path)
+    found = read_manifest(lake, SIGN_INS, DAY)
+    assert found is not None
+    assert any(item["changed"] for item in found[0].passes[1:])

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from conftest import DAY
 from entra_lake import __version__
 from entra_lake.__main__ import main
