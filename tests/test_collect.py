@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from entra_lake.lake import Lake
 from entra_lake.load import build_if_needed, load, transform
 from entra_lake.manifest import manifest_hash
 from entra_lake.schema import Stream
+from entra_lake.store import S3Store, StoredObject
 from entra_lake.streams import STREAMS
 from entra_lake.tables import prepare, repair_partitions
 from entra_lake.verify import verify
@@ -184,6 +186,44 @@ def test_the_loser_of_a_race_builds_again(cloud: Sandbox, lake: Lake, tmp_path: 
     assert sign_in()["id"] in latest_contents(lake, SIGN_INS, DAY, tmp_path)
     assert loaded.ids == len(true_contents(cloud, SIGN_INS, DAY))
     verify(lake, SIGN_INS, DAY)
+
+
+class InterruptedStore(S3Store):
+    """A bucket in which something happens just behind the first look at raw/."""
+
+    def __init__(self, lake: Lake, meanwhile: Callable[[], object]) -> None:
+        super().__init__(lake.aws.client("s3"), lake.settings.bucket)
+        self._meanwhile: Callable[[], object] | None = meanwhile
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        found = list(super().list(prefix))
+        if prefix.startswith("raw/") and self._meanwhile:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            meanwhile()
+        return iter(found)
+
+
+def test_a_load_between_listing_and_building_wins(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """A run that has listed raw before another one loaded more cannot replace that newer object."""
+    prepare(lake)
+    collect_day(lake, SIGN_INS, DAY, "first")
+    add(cloud, sign_in())
+    cloud.clock.advance(60)
+    slow = make_lake(cloud)
+    slow.__dict__["store"] = InterruptedStore(slow, lambda: collect_day(lake, SIGN_INS, DAY, "quick"))
+    add(cloud, {**sign_in(), "id": "only-in-raw-of-the-slow-run"})
+    extract(slow, SIGN_INS, DAY, "slow")
+    slow.__dict__["store"] = InterruptedStore(slow, lambda: collect_more(cloud, lake))
+    load(lake, SIGN_INS, DAY, transform(slow, SIGN_INS, DAY))
+    assert_truth(cloud, lake, SIGN_INS, tmp_path)
+
+
+def collect_more(cloud: Sandbox, lake: Lake) -> None:
+    """Have a third record come, and another run load it."""
+    add(cloud, {**sign_in(), "id": "late"})
+    cloud.clock.advance(60)
+    collect_day(lake, SIGN_INS, DAY, "quick once more")
+    collect_day(lake, SIGN_INS, DAY, "and again")
 
 
 def verify_after_load(lake: Lake, run_id: str) -> None:

@@ -44,3 +44,10 @@ def test_more_observations_never_remove_a_version(seen: set[Observation], more: 
     """A later pass may add contents; it removes none."""
     before = {content(version.sha256) for version in number_versions(seen, content)}
     assert before <= {content(version.sha256) for version in number_versions(seen | more, content)}
+
+
+def test_a_changed_content_is_the_latest() -> None:
+    """After A and B the view shows B, whichever hash is the smaller."""
+    for first, second in ("AB", "BA"):
+        versions = number_versions([Observation(PASSES[0], first), Observation(PASSES[1], second)], content)
+        assert [(v.sha256, v.is_latest) for v in versions] == [(first, False), (second, True)]
