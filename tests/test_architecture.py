@@ -24,6 +24,7 @@ LAYERS = [
     {"aws", "store", "athena", "gate", "patience", "transport", "access_token", "asking", "graph"},
     {"raw", "footer", "tally", "windows", "known", "news", "build", "checkpoints"},
     {"lake"},
+    {"listing"},
     {"extract", "load", "tables", "verify"},
     {"collect"},
     {"report", "__main__", "mail"},

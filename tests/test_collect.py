@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from conftest import DAY, lake_contents, latest_contents, make_lake, true_contents, true_history
+from conftest import DAY, lake_contents, latest_contents, make_lake, true_contents, true_history, truth_items
 from entra_lake.collect import collect_day
 from entra_lake.extract import extract, read_manifest
 from entra_lake.lake import Lake
@@ -259,6 +259,26 @@ def test_the_manifests_of_a_day_are_a_chain(cloud: Sandbox, lake: Lake) -> None:
     assert first[0].previous_sha256 is None
     assert second[0].previous_sha256 == manifest_hash(first[1])
     assert json.loads(second[1])["passes"][:1] == json.loads(first[1])["passes"]
+
+
+def test_a_record_that_graph_cannot_write_is_named(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """One poisoned record breaks every page that holds it: all others are had, and its second is in the manifest."""
+    moment = f"{DAY}T03:04:05Z"
+    poison = json.dumps({"id": "poison", "createdDateTime": moment})[:-1] + ', "x": NaN}'
+    url = f"{cloud.settings['control_url']}/records"
+    requests.post(url, json={"stream": "sign_ins", "raw": poison}, timeout=10).raise_for_status()
+    prepare(lake)
+    outcome = collect_day(lake, SIGN_INS, DAY, "run")
+    truth = {name for name in true_ids(cloud) if name != "poison"}
+    assert latest_contents(lake, SIGN_INS, DAY, tmp_path).keys() == truth
+    assert outcome.manifest is not None
+    failed = outcome.manifest.passes[-1]["failed"]
+    assert [item["slice"] for item in failed] == [f"{DAY}T03:04:05Z/{DAY}T03:04:06Z"]
+
+
+def true_ids(cloud: Sandbox) -> set[str]:
+    """Return the ids of the day, also of what is no JSON."""
+    return {item["id"] for item in truth_items(cloud, SIGN_INS, DAY)}
 
 
 def test_two_runs_at_once(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:

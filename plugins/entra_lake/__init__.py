@@ -5,7 +5,7 @@ The day's way, in reading order:
     streams/  schema            what a log stream is: data
     slices                      which part of the event time is asked for
     graph  gate  pages          Microsoft Graph, at its pace, page by page
-    extract  news  raw          what is new, as received
+    extract  listing  news  raw   what is new, as received
     build  windows  versions    one Parquet object from all raw parts
     flatten  arrow  footer      records as rows, and what the object says of itself
     load  store  layout         into the lake, under a condition

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from entra_lake.errors import EntraLakeError
-from entra_lake.extract import OnProgress, extract
+from entra_lake.extract import extract
 from entra_lake.lake import Lake
+from entra_lake.listing import OnProgress
 from entra_lake.load import load, transform
 from entra_lake.manifest import Manifest
 from entra_lake.passes import PassReport

@@ -22,6 +22,7 @@ class SliceReport:
     :param missing: known ids whose event lies in the slice and which the listing did not hold.
     :param outside: records that Graph served although their event lies on another day.
     :param parts: keys of the raw parts written.
+    :param failed: why the slice could not be had, where Graph cannot serve it whole; else empty.
     """
 
     start: str
@@ -38,6 +39,7 @@ class SliceReport:
     first_request_id: str = ""
     last_request_id: str = ""
     parts: tuple[str, ...] = ()
+    failed: str = ""
 
     @property
     def window(self) -> Slice:
@@ -127,12 +129,17 @@ def summarise(report: PassReport) -> dict[str, Any]:
         "start": report.start,
         "end": report.end,
         **totals,
-        "slices": [f"{iso(piece.window.start)}/{iso(piece.window.end)}" for piece in report.slices],
+        "slices": [_span(piece) for piece in report.slices],
         "request_ids": _ends(
             [key for piece in report.slices for key in (piece.first_request_id, piece.last_request_id)]
         ),
         "parts": len(report.parts),
+        "failed": [{"slice": _span(piece), "reason": piece.failed} for piece in report.slices if piece.failed],
     }
+
+
+def _span(report: SliceReport) -> str:
+    return f"{iso(report.window.start)}/{iso(report.window.end)}"
 
 
 def _ends(ids: Sequence[str]) -> list[str]:
