@@ -156,7 +156,7 @@ def _states(context: Context) -> dict[str, str]:
     except Exception as error:  # noqa: BLE001 - `dag.test()` raises NameError here; a mail goes out all the same
         log.debug("The states of the run's tasks cannot be had: %s", error)
         return {}
-    return {name: str(state) for name, state in found.get(run_id, {}).items()}
+    return {name: str(state or "not started") for name, state in found.get(run_id, {}).items()}
 
 
 def _steps(states: Mapping[str, str], stream: str) -> dict[str, str]:

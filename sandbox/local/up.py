@@ -74,7 +74,7 @@ def _start(processes: Processes, folder: Path, port: int) -> None:
     filling.finish()
     requests.post(f"{cloud['control_url']}/faults", json=DOCUMENTED_THROTTLE, timeout=10).raise_for_status()
     _wait_until_healthy(processes, port)
-    _say(cloud, folder, port, left_out(lake), time.monotonic() - began)
+    _say(cloud, folder, port, missing_days(lake), time.monotonic() - began)
 
 
 def left_out(lake: Lake) -> tuple[date, date]:
@@ -83,14 +83,21 @@ def left_out(lake: Lake) -> tuple[date, date]:
     return today - ONE_DAY * OLDER_DAY, today - ONE_DAY
 
 
+def missing_days(lake: Lake) -> list[date]:
+    """Return which of the last days are not in the lake, the oldest first."""
+    return [day for day in reversed(_last_days(lake)) if not _is_complete(lake, day)]
+
+
+def _last_days(lake: Lake) -> list[date]:
+    return [lake.clock.now().date() - ONE_DAY * age for age in range(1, DAYS + 1)]
+
+
 def fill(lake: Lake) -> None:
     """Bring the last days into the lake by the library alone, without Airflow.
 
     :raises EntraLakeError: when a day fails.
     """
-    today = lake.clock.now().date()
-    days = [today - ONE_DAY * age for age in range(1, DAYS + 1)]
-    wanted = [day for day in days if day not in left_out(lake) and not _is_complete(lake, day)]
+    wanted = [day for day in missing_days(lake) if day not in left_out(lake)]
     for number, outcome in enumerate(collect(lake, wanted, "make-up"), start=1):
         if outcome.error:
             raise outcome.error
@@ -193,14 +200,21 @@ def _is_healthy(port: int) -> bool:
     return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
 
 
-def _say(cloud: Mapping[str, Any], folder: Path, port: int, missing: tuple[date, date], seconds: float) -> None:
+def _say(cloud: Mapping[str, Any], folder: Path, port: int, missing: list[date], seconds: float) -> None:
     password = _keys(folder / "airflow")["password"]
-    older, yesterday = missing
     print(f"\nReady after {seconds:.0f} s. SIMULATED tenant: {cloud['tenant_name']}. Ctrl-C stops everything.\n")
     print(f"  1. http://{HOST}:{port} · user admin, password {password} · open the DAG entra_logs.")
-    print(f"  2. {older} and {yesterday} are missing: press Trigger, choose the day {older}, and see both fill;")
-    print("     yesterday's own run starts as soon as the DAG is no longer paused. For a range: Trigger → Backfill.")
+    print(f"  2. {_what_is_missing(missing)}")
     print(f"  3. Mails (none so far, so nothing failed): {cloud['mail_url']}")
+
+
+def _what_is_missing(days: list[date]) -> str:
+    if not days:
+        return f"All {DAYS} days are in the lake. Trigger takes one again; `make clean` forgets them all."
+    return (
+        f"Not in the lake yet: {', '.join(map(str, days))}. Press Trigger and choose {days[0]} as the day;\n"
+        "     yesterday's own run starts when the DAG is no longer paused. For a range: Trigger, then Backfill."
+    )
 
 
 def _watch(processes: Processes) -> None:
