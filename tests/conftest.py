@@ -102,7 +102,7 @@ def truth_items(cloud: Sandbox, stream: Stream, day: date) -> list[dict[str, Any
     url = f"{cloud.settings['control_url']}/truth?stream={stream.name}&day={day}"
     answer = requests.get(url, timeout=30)
     answer.raise_for_status()
-    return [json.loads(line) for line in answer.text.splitlines()]
+    return [json.loads(line) for line in answer.content.split(b"\n") if line]
 
 
 def _canonical(item: dict[str, Any]) -> str:

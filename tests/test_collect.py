@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from conftest import DAY, lake_contents, latest_contents, make_lake, true_contents, true_history, truth_items
+from conftest import DAY, NOW, lake_contents, latest_contents, make_lake, true_contents, true_history, truth_items
 from entra_lake.collect import collect_day
 from entra_lake.extract import extract, read_manifest
 from entra_lake.lake import Lake
@@ -315,3 +315,25 @@ def test_late_records_join_their_day(cloud: Sandbox, lake: Lake, tmp_path: Path)
     found = read_manifest(lake, SIGN_INS, DAY)
     assert found is not None
     assert any(item["changed"] for item in found[0].passes[1:])
+
+
+def test_a_lake_may_lie_below_a_prefix(cloud: Sandbox, tmp_path: Path) -> None:
+    """Several lakes can share a bucket: each has its prefix, its database and its tables."""
+    lakes = [make_lake(cloud, prefix=f"tenants/{name}", database=f"entra_{name}") for name in ("a", "b")]
+    for lake in lakes:
+        prepare(lake)
+        assert collect_day(lake, SIGN_INS, DAY, "run").manifest
+        assert_truth(cloud, lake, SIGN_INS, tmp_path)
+    below = {item.key.split("/")[0] for item in make_lake(cloud, prefix="tenants").store.list("")}
+    assert below == {"a", "b"}
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_other_tenants_come_whole_too(tmp_path: Path, seed: int) -> None:
+    """Whatever tenant the sandbox invents, every record of every stream reaches the lake."""
+    with Sandbox(tmp_path / "cloud", seed=seed, now=NOW, frozen=True, sign_ins_per_day=1500, throttled=False) as cloud:
+        lake = make_lake(cloud)
+        prepare(lake)
+        for stream in STREAMS.values():
+            collect_day(lake, stream, DAY, "run")
+            assert_truth(cloud, lake, stream, tmp_path)
