@@ -29,8 +29,8 @@ collect: $(READY) ## the pipeline without Airflow, for your own connections (FRO
 test: $(READY) ## everything that must hold
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-quick: $(READY) ## the tests without Airflow, in under a minute
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not airflow" $(ARGS)
+quick: $(READY) ## the quick tests, without Airflow, in under a minute
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not airflow and not slow" $(ARGS)
 
 lint: $(READY) ## style, types, Airflow's own rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pyarrow.parquet as pq
 import pytest
 import requests
 
+from entra_lake.aws import Aws
 from entra_lake.clock import Clock
 from entra_lake.connections import read_connection
 from entra_lake.flatten import parse_record, unflatten
@@ -25,6 +27,8 @@ from entra_lake.settings import LakeSettings
 from sandbox.environment import environment
 from sandbox.serve import Sandbox
 
+#: One session for all lakes of a test process: it reads AWS's service descriptions once.
+SESSION = boto3.Session("simulated", "simulated", region_name="eu-central-1")
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 DAY = date(2026, 11, 22)
 
@@ -64,7 +68,8 @@ def make_lake(cloud: Sandbox, **settings: Any) -> Lake:
 
     clock = SandboxClock(sleep=sleep, monotonic=lambda: cloud.clock.now().timestamp(), cloud=cloud)
     entry = replace(LakeSettings(bucket="entra-lake"), **settings)
-    return open_lake(entry, get_connection=lambda name: read_connection(name, variables), clock=clock)
+    aws = Aws(SESSION, cloud.settings["aws_endpoint_url"])
+    return open_lake(entry, get_connection=lambda name: read_connection(name, variables), aws=aws, clock=clock)
 
 
 def lake_contents(lake: Lake, stream: Stream, day: date, folder: Path) -> set[tuple[str, str]]:

@@ -169,6 +169,7 @@ print(json.dumps({"rows": built.footer.rows, "mib": int(peak.split()[1]) / 1024}
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_follow_the_day(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """The object of a day of 100,000 sign-ins of ordinary size is built within 256 MiB."""
     policies = [{"id": f"p{number}", "displayName": "Require MFA", "result": "notApplied"} for number in range(4)]

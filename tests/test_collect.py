@@ -80,6 +80,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_faults_lose_nothing(cloud: Sandbox, lake: Lake, fault: dict[str, Any], tmp_path: Path) -> None:
     """After any passing fault the lake holds the tenant's truth."""
@@ -203,6 +204,7 @@ class InterruptedStore(S3Store):
         return iter(found)
 
 
+@pytest.mark.slow
 def test_a_load_between_listing_and_building_wins(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """A run that has listed raw before another one loaded more cannot replace that newer object."""
     prepare(lake)
@@ -261,6 +263,7 @@ def test_the_manifests_of_a_day_are_a_chain(cloud: Sandbox, lake: Lake) -> None:
     assert json.loads(second[1])["passes"][:1] == json.loads(first[1])["passes"]
 
 
+@pytest.mark.slow
 def test_a_record_that_graph_cannot_write_is_named(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """One poisoned record breaks every page that holds it: all others are had, and its second is in the manifest."""
     moment = f"{DAY}T03:04:05Z"
@@ -281,6 +284,7 @@ def true_ids(cloud: Sandbox) -> set[str]:
     return {item["id"] for item in truth_items(cloud, SIGN_INS, DAY)}
 
 
+@pytest.mark.slow
 def test_two_runs_at_once(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """Two runs that collect one day side by side both end well; nothing is doubled, and both passes are named."""
     prepare(lake)
@@ -305,6 +309,7 @@ def test_a_short_listing_is_noticed(cloud: Sandbox, lake: Lake, tmp_path: Path) 
     assert_truth(cloud, lake, SIGN_INS, tmp_path)
 
 
+@pytest.mark.slow
 def test_late_records_join_their_day(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """Read again after weeks, the day holds every content that the tenant has shown at a reading."""
     prepare(lake)
@@ -317,6 +322,7 @@ def test_late_records_join_their_day(cloud: Sandbox, lake: Lake, tmp_path: Path)
     assert any(item["changed"] for item in found[0].passes[1:])
 
 
+@pytest.mark.slow
 def test_a_lake_may_lie_below_a_prefix(cloud: Sandbox, tmp_path: Path) -> None:
     """Several lakes can share a bucket: each has its prefix, its database and its tables."""
     lakes = [make_lake(cloud, prefix=f"tenants/{name}", database=f"entra_{name}") for name in ("a", "b")]
@@ -328,6 +334,7 @@ def test_a_lake_may_lie_below_a_prefix(cloud: Sandbox, tmp_path: Path) -> None:
     assert below == {"a", "b"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [11, 12, 13])
 def test_other_tenants_come_whole_too(tmp_path: Path, seed: int) -> None:
     """Whatever tenant the sandbox invents, every record of every stream reaches the lake."""

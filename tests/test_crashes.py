@@ -23,6 +23,8 @@ from entra_lake.streams import STREAMS
 from sandbox.environment import environment
 from sandbox.serve import Sandbox
 
+pytestmark = pytest.mark.slow
+
 SIGN_INS = STREAMS["sign_ins"]
 PATIENCE_SECONDS = 60.0
 

@@ -60,6 +60,7 @@ def test_keys_are_below_the_prefix(cloud: Sandbox) -> None:
     assert one.store.url("lake.json") == "s3://entra-lake/one/lake.json"
 
 
+@pytest.mark.slow
 def test_listing_goes_on_past_a_page(lake: Lake) -> None:
     """More than a thousand objects are all listed, in the order of their keys."""
     keys = [f"x/{number:05}" for number in range(1001)]
