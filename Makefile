@@ -12,7 +12,7 @@ export PYTHONPATH := plugins:.
 # Compiled modules halve the start of Airflow; some machines switch them off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up test quick lint bench format lock collect clean
+.PHONY: help run up test quick lint bench docs format lock collect verify rebuild clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ up: $(READY) ## the Airflow web UI on http://127.0.0.1:8080 with 28 simulated da
 
 collect: $(READY) ## the pipeline without Airflow, for your own connections (FROM=2026-11-20 TO=2026-11-22)
 	@$(BIN)/python -m entra_lake collect $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+verify: $(READY) ## compare your lake's manifests with S3 and Athena (DAY=2026-11-20 takes one day)
+	@$(BIN)/python -m entra_lake verify $(if $(DAY),--day $(DAY))
+
+rebuild: $(READY) ## make your lake's Parquet objects again from raw (DAY=2026-11-20; all days without it)
+	@$(BIN)/python -m entra_lake rebuild $(if $(DAY),--day $(DAY),--all)
 
 test: $(READY) ## everything that must hold
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
@@ -40,6 +46,9 @@ bench: $(READY) ## what a day of 100,000 sign-ins costs, step by step (RECORDS= 
 
 format: $(READY) ## put the code into its form
 	@$(BIN)/ruff check -q --fix --select I . ; $(BIN)/ruff format .
+
+docs: $(READY) ## write the data dictionary anew
+	@$(BIN)/python -m entra_lake.dictionary docs/data-dictionary.md
 
 lock: $(READY) ## resolve requirements*.in anew
 	@for group in requirements requirements-sandbox requirements-test; do \

@@ -37,10 +37,10 @@ from airflow.sdk import (
 )
 
 from entra_lake.alerts import run_failed, run_is_late, task_failed
+from entra_lake.lake_dag import LakeDag
 from entra_lake.retries import ErrorTreeRetryPolicy
 from entra_lake.settings import LakeSettings, read_lakes
 from entra_lake.stream_day import prepare, stream_day
-from entra_lake.testable_dag import TestableDag
 
 #: A run that is not done so long after it was queued is worth a mail.
 LATE_AFTER = timedelta(hours=6)
@@ -78,7 +78,7 @@ DEFAULTS = {
 
 def daily_dag(lake: LakeSettings) -> DAG:
     """Return the lake's daily DAG."""
-    with TestableDag(
+    with LakeDag(
         f"entra_logs{lake.dag_suffix}",
         description="Yesterday's Microsoft Entra ID logs into S3 and Athena, proved complete",
         doc_md=__doc__,

@@ -10,24 +10,26 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[1] / "plugins" / "entra_lake"
-AIRFLOW_AWARE = {"hooks", "alerts", "tasks", "retries"}
+AIRFLOW_AWARE = {"hooks", "alerts", "notices", "tasks", "stream_day", "lake_dag", "retries"}
 #: The pure core, tested without network, disk or cloud.
 PURE = {
     "errors", "schema", "streams", "clock", "slices", "flatten", "identity", "versions", "layout", "passes", "manifest",
-    "progress", "runs",
+    "progress", "runs", "rereading", "lake_facts", "day_state", "due", "advice", "failures", "dictionary",
 }  # fmt: skip
 #: Lower layers first; a module may import its own layer and those below.
 LAYERS = [
     {"errors", "schema", "clock", "streams", "redaction"},
     {"slices", "flatten", "identity", "layout", "versions", "passes", "manifest", "progress", "runs", "connections",
-     "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals"},
-    {"aws", "store", "athena", "gate", "patience", "transport", "access_token", "asking", "graph"},
-    {"raw", "footer", "tally", "windows", "known", "news", "build", "checkpoints"},
+     "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
+     "rereading", "lake_facts", "day_state", "due", "advice", "failures", "dictionary"},
+    {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
+     "asking", "graph"},
+    {"raw", "footer", "tally", "windows", "known", "news", "build", "checkpoints", "findings"},
     {"lake"},
     {"listing"},
-    {"extract", "load", "tables", "verify"},
-    {"collect"},
-    {"report", "__main__", "mail"},
+    {"extract", "load", "tables", "verify", "acknowledge", "audit"},
+    {"collect", "rebuild"},
+    {"report", "commands", "__main__", "mail", "incidents"},
     AIRFLOW_AWARE,
 ]  # fmt: skip
 

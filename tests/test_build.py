@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import DAY
 from entra_lake import windows
 from entra_lake.build import build_day
 from entra_lake.errors import DataError, ShrinkRefusedError
@@ -26,6 +25,7 @@ from entra_lake.streams import STREAMS
 from entra_lake.windows import place, start_of_day
 from sandbox.environment import environment
 from sandbox.serve import Sandbox
+from simulation import DAY
 
 SIGN_INS = STREAMS["sign_ins"]
 PASSES = ("20261123T060000Z-00000001", "20261124T060000Z-00000002", "20261126T060000Z-00000003")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from conftest import DAY, NOW, lake_contents, latest_contents, make_lake, true_contents, true_history, truth_items
 from entra_lake.collect import collect_day
+from entra_lake.errors import PartialDayError
 from entra_lake.extract import extract, read_manifest
 from entra_lake.lake import Lake
 from entra_lake.load import build_if_needed, load, transform
@@ -24,6 +24,7 @@ from entra_lake.streams import STREAMS
 from entra_lake.tables import prepare, repair_partitions
 from entra_lake.verify import verify
 from sandbox.serve import Sandbox
+from simulation import DAY, NOW, lake_contents, latest_contents, make_lake, true_contents, true_history, truth_items
 
 SIGN_INS = STREAMS["sign_ins"]
 AUDITS = STREAMS["directory_audits"]
@@ -277,6 +278,8 @@ def test_a_record_that_graph_cannot_write_is_named(cloud: Sandbox, lake: Lake, t
     assert outcome.manifest is not None
     failed = outcome.manifest.passes[-1]["failed"]
     assert [item["slice"] for item in failed] == [f"{DAY}T03:04:05Z/{DAY}T03:04:06Z"]
+    assert isinstance(outcome.error, PartialDayError)
+    assert f"{DAY}T03:04:05Z" in outcome.error.message
 
 
 def true_ids(cloud: Sandbox) -> set[str]:

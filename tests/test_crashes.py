@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from conftest import DAY, latest_contents, true_contents
 from entra_lake.checkpoints import Checkpoints
 from entra_lake.extract import extract, read_manifest
 from entra_lake.lake import Lake
@@ -22,6 +21,7 @@ from entra_lake.slices import Slice
 from entra_lake.streams import STREAMS
 from sandbox.environment import environment
 from sandbox.serve import Sandbox
+from simulation import DAY, latest_contents, true_contents
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +79,9 @@ def test_a_killed_pass_goes_on_where_it_was(cloud: Sandbox, lake: Lake) -> None:
     morning, _ = Slice.of_day(DAY).halve()
     checkpoints.finish_slice(report, SliceReport(start=morning.start.isoformat(), end=morning.end.isoformat()))
     finished = extract(lake, SIGN_INS, DAY, "run")
-    assert finished.pass_id == report.pass_id
+    assert finished.run_id == report.run_id
+    assert finished.pass_id > report.pass_id, "what is listed now is observed later"
+    assert [piece.window.name for piece in finished.slices] == ["000000-120000", "120000-240000"]
     filters = [str(request["filter"]) for request in cloud.tenant.graph.requests]
     assert filters
     assert all(f"ge {DAY}T12:00:00Z" in text for text in filters)

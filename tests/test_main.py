@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from conftest import DAY
 from entra_lake import __version__
 from entra_lake.__main__ import main
 from entra_lake.extract import read_manifest
@@ -16,6 +15,7 @@ from entra_lake.lake import Lake
 from entra_lake.streams import STREAMS
 from sandbox.environment import environment
 from sandbox.serve import Sandbox
+from simulation import DAY
 
 
 @pytest.fixture

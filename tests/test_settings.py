@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from entra_lake.connections import GraphConnection, read_connection
 from entra_lake.errors import ConfigurationError
 from entra_lake.settings import INCLUDE_VARIABLE, include_folder, read_lake, read_lakes
@@ -26,7 +27,7 @@ def lakes(folder: Path, entry: Any, name: str = "default") -> Path:
 
 def test_the_shipped_settings_are_right() -> None:
     """include/lakes.yaml has a default lake that keeps every stream."""
-    lake = read_lake()
+    lake = read_lake(path=Path(__file__).parents[1] / "include" / "lakes.yaml")
     assert (lake.name, lake.dag_suffix, lake.streams) == ("default", "", ("sign_ins", "directory_audits"))
 
 

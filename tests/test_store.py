@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from conftest import make_lake
 from entra_lake.errors import AccessDeniedError, ConfigurationError, StoreUnavailableError
 from entra_lake.lake import Lake
 from entra_lake.store import ABSENT
 from sandbox.serve import Sandbox
+from simulation import make_lake
 
 
 def test_create_writes_once(lake: Lake) -> None:

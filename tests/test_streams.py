@@ -79,5 +79,5 @@ def test_every_documented_property_has_a_place(name: str) -> None:
 
 def test_unknown_stream() -> None:
     """Asking for a stream that does not exist names those that do."""
-    with pytest.raises(ConfigurationError, match="directory_audits, sign_ins"):
+    with pytest.raises(ConfigurationError, match=", ".join(STREAMS)):
         get_stream("risky_users")

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from conftest import DAY, make_lake
 from entra_lake import tables
 from entra_lake.collect import collect_day
 from entra_lake.errors import (
@@ -31,6 +30,7 @@ from entra_lake.streams import STREAMS
 from entra_lake.tables import prepare, repair_partitions
 from entra_lake.verify import verify
 from sandbox.serve import Sandbox
+from simulation import DAY, make_lake
 
 SIGN_INS = STREAMS["sign_ins"]
 
@@ -155,7 +155,7 @@ def test_a_new_lake_waits_for_a_tenant_that_exists(cloud: Sandbox, lake: Lake) -
 )
 def test_what_infra_should_have_made(cloud: Sandbox, setting: str, value: str, expected: str) -> None:
     """A missing bucket or workgroup is named together with what makes it."""
-    with pytest.raises(ConfigurationError, match=f"{expected}.*infra/"):
+    with pytest.raises(ConfigurationError, match=f"{expected}.*lakes.yaml"):
         prepare(make_lake(cloud, **{setting: value}))
 
 

@@ -31,6 +31,7 @@ WORDS: Final[Mapping[str, str]] = {
     "EL211": "Athena counts other rows than were loaded",
     "EL212": "fewer records than the lake holds",
     "EL213": "Athena refuses a statement",
+    "EL214": "a part of the day cannot be had",
 }
 
 _FIRST: Final[Mapping[str, str]] = {
@@ -47,7 +48,7 @@ _FIRST: Final[Mapping[str, str]] = {
     "EL205": "Choose a day that Microsoft still has. What the lake holds of this one is untouched.",
     "EL206": "Choose a day that has begun.",
     "EL207": "Compare tenant_id in Admin → Connections → {graph} with the lake's own lake.json.",
-    "EL208": "Give the role of connection {aws} the right that the message names; infra/ holds the whole policy.",
+    "EL208": "Give the role of connection {aws} the right that the message names; docs/connections.md lists them all.",
     "EL209": "Do not trust the answer: find out who answers in Graph's place before anything else.",
     "EL211": "Start the run again with Full repair of partitions switched on.",
     "EL212": "Restore the deleted objects that the message names from their noncurrent versions.",

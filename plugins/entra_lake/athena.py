@@ -166,7 +166,7 @@ class Athena:
 
     def _no_workgroup(self) -> ConfigurationError:
         return ConfigurationError(
-            f"Athena workgroup {self.workgroup!r} does not exist or is disabled. Deploy infra/, or correct "
+            f"Athena workgroup {self.workgroup!r} does not exist or is disabled. Make it, or correct "
             "`workgroup` in include/lakes.yaml."
         )
 
@@ -176,7 +176,7 @@ def _failure(state: str, reason: str, query_id: str, statement: str) -> Exceptio
     if state == "CANCELLED" or any(sign in reason for sign in (*_REPLACED, *_BUSY)):
         return AthenaUnavailableError(f"{said} Trying again.", request_id=query_id)
     return QueryFailedError(
-        f"{said} Check that infra/ is deployed and that the role may use it; then run the task again.",
+        f"{said} Check that the tables exist and that the role may use them; then run the task again.",
         request_id=query_id,
     )
 

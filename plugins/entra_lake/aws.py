@@ -83,7 +83,7 @@ def map_error(error: BotoCoreError | ClientError, what: str) -> EntraLakeError:
         return ConfigurationError(f"{said} Check keys, region and clock of the AWS connection.", request_id=request_id)
     if code in _MISPLACED:
         return ConfigurationError(
-            f"{said} Check bucket and region in include/lakes.yaml; infra/ makes them.", request_id=request_id
+            f"{said} Check bucket and region in include/lakes.yaml and the AWS connection.", request_id=request_id
         )
     if code in _LOST_RACE:
         return ConflictError(f"{what} was replaced while it was read. Reading it again.", request_id=request_id)

@@ -21,7 +21,7 @@ from entra_lake.identity import canonical
 from entra_lake.layout import RawPart, parts_hash
 from entra_lake.raw import list_parts
 from entra_lake.schema import Stream
-from entra_lake.store import S3Store
+from entra_lake.store_protocol import Store
 from entra_lake.tally import Tally
 from entra_lake.versions import Observation, Version, number_versions
 from entra_lake.windows import Held, Window, WindowPlan, plan_windows
@@ -46,7 +46,7 @@ class Built:
 
 
 def build_day(  # noqa: PLR0913, PLR0917 - where from, what, where to
-    store: S3Store, stream: Stream, day: date, tenant_id: str, path: Path, parts: list[RawPart] | None = None
+    store: Store, stream: Stream, day: date, tenant_id: str, path: Path, parts: list[RawPart] | None = None
 ) -> Built:
     """Build the day's object from what raw/ holds now.
 

@@ -10,13 +10,13 @@ from entra_lake.layout import checkpoint_prefix, complete_key, pass_id, pass_key
 from entra_lake.passes import PassReport, SliceReport, missing_slices, slice_report, to_json
 from entra_lake.schema import Stream
 from entra_lake.slices import Slice, iso
-from entra_lake.store import S3Store
+from entra_lake.store_protocol import Store
 
 
 class Checkpoints:
     """The checkpoints of one day of one stream."""
 
-    def __init__(self, store: S3Store, stream: Stream, day: date) -> None:
+    def __init__(self, store: Store, stream: Stream, day: date) -> None:
         self._store = store
         self._stream = stream
         self._day = day
@@ -36,17 +36,22 @@ class Checkpoints:
         return [report for name in names if (report := self._read(complete_key(self._stream, self._day, name)))]
 
     def resume(self, run_id: str) -> PassReport | None:
-        """Return the pass that this run began and did not complete, with its finished slices; None without one."""
-        mine = [
-            name
-            for name, documents in sorted(self.names().items())
-            if name.endswith(run_hash(run_id)) and "complete.json" not in documents and "pass.json" in documents
-        ]
-        report = self._read(pass_key(self._stream, self._day, mine[-1])) if mine else None
-        return replace(report, slices=self._finished(report.pass_id)) if report else None
+        """Return the last pass of this run, with its finished slices; None when it is complete, or there is none."""
+        names = self.names()
+        mine = [name for name in sorted(names) if name.endswith(run_hash(run_id)) and "pass.json" in names[name]]
+        if not mine or "complete.json" in names[mine[-1]]:
+            return None
+        report = self._read(pass_key(self._stream, self._day, mine[-1]))
+        return replace(report, slices=(*report.slices, *self._finished(report.pass_id))) if report else None
 
-    def begin(self, run_id: str, now: datetime, window: Slice) -> PassReport:
-        """Begin a pass, later than every pass of the day: the order of passes says what was observed last."""
+    def begin(self, run_id: str, now: datetime, window: Slice, finished: tuple[SliceReport, ...] = ()) -> PassReport:
+        """Begin a pass, later than every pass of the day: the order of passes says what was observed last.
+
+        So a run that was interrupted begins another pass: under its old name, what it lists now would count as
+        observed then, before what others have listed meanwhile.
+
+        :param finished: slices that the interrupted pass has listed to their end.
+        """
         earlier = [pass_start(name) for name in self.names()]
         moment = max([now.replace(microsecond=0), *(start + timedelta(seconds=1) for start in earlier)])
         report = PassReport(
@@ -55,6 +60,7 @@ class Checkpoints:
             started_at=iso(moment),
             start=iso(window.start),
             end=iso(window.end),
+            slices=finished,
         )
         self._store.create(pass_key(self._stream, self._day, report.pass_id), report.to_bytes())
         return report

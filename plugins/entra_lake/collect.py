@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from entra_lake.acknowledge import acknowledge
 from entra_lake.errors import EntraLakeError
 from entra_lake.extract import extract
 from entra_lake.lake import Lake
@@ -17,14 +18,14 @@ from entra_lake.passes import PassReport
 from entra_lake.schema import Stream
 from entra_lake.slices import ONE_DAY
 from entra_lake.tables import prepare, repair_partitions
-from entra_lake.verify import verify
+from entra_lake.verify import partial_error
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one day of one stream: a manifest, or an error."""
+    """What became of one day of one stream: a manifest, an error, or both when a part of the day is missing."""
 
     stream: Stream
     day: date
@@ -43,7 +44,8 @@ def collect_day(
     report = extract(lake, stream, day, run_id, on_progress)
     load(lake, stream, day, transform(lake, stream, day))
     repair_partitions(lake, stream, day)
-    return Outcome(stream, day, report, verify(lake, stream, day))
+    manifest = acknowledge(lake, stream, day)
+    return Outcome(stream, day, report, manifest, partial_error(manifest))
 
 
 def collect(

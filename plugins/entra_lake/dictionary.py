@@ -24,9 +24,9 @@ _HEAD = """# Data dictionary
 
 Written from `plugins/entra_lake/streams/` by `python -m entra_lake.dictionary`; do not edit it by hand.
 
-Each stream has two names in Athena: the view `<stream>` shows each record once, with the content that was observed last;
-the table `<stream>_history` holds every version. Both have the same columns and are partitioned by `dt`, the UTC date of
-the event (`'2026-11-22'`). Put a condition on `dt` into every query: it decides how much Athena reads.
+Each stream has two names in Athena: the view `<stream>` shows each record once, with the content that was observed
+last; the table `<stream>_history` holds every version. Both have the same columns and are partitioned by `dt`, the UTC
+date of the event (`'2026-11-22'`). Put a condition on `dt` into every query: it decides how much Athena reads.
 """
 
 

@@ -21,7 +21,8 @@ EntraLakeError                     code  a person or a program can look it up
    ├─ DataError                 EL210    an answer or an object cannot be what it should be
    ├─ CountMismatchError        EL211    Athena and the object disagree
    ├─ ShrinkRefusedError        EL212    a build would hold fewer ids than the object it replaces
-   └─ QueryFailedError          EL213    Athena refuses a statement
+   ├─ QueryFailedError          EL213    Athena refuses a statement
+   └─ PartialDayError           EL214    Graph could not write out a part of the day
 
 A message says what failed, on what, and what to do. `docs/troubleshooting.md` explains each code.
 """
@@ -200,3 +201,9 @@ class QueryFailedError(FatalError):
     """Athena refuses a statement."""
 
     code = "EL213"
+
+
+class PartialDayError(FatalError):
+    """Graph could not write out a part of the day; everything else of it is in the lake and verified."""
+
+    code = "EL214"

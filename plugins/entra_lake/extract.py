@@ -28,8 +28,8 @@ from entra_lake.windows import start_of_day
 def extract(lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnProgress = lambda _: None) -> PassReport:
     """List every slice of the day to its end and write the news.
 
-    A pass that was completed and never acknowledged is taken up instead of asking Graph again; a pass
-    that this run began goes on with the slices that it has not finished.
+    A pass that was completed and never acknowledged is taken up instead of asking Graph again; a run
+    that was interrupted lists only the slices that it has not finished.
 
     :param run_id: names the run; the same run goes on where it was interrupted.
     :returns: the complete pass.
@@ -41,8 +41,11 @@ def extract(lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnP
     waiting = _unacknowledged(lake, stream, day, checkpoints)
     if waiting:
         return waiting
-    report = checkpoints.resume(run_id) or checkpoints.begin(run_id, lake.clock.now(), _window(lake, day))
-    with recall(lake, stream, day, report.pass_id) as memory, lake.open_graph() as graph:
+    interrupted = checkpoints.resume(run_id)
+    window, finished = (interrupted.window, interrupted.slices) if interrupted else (_window(lake, day), ())
+    with recall(lake, stream, day) as memory, lake.open_graph() as graph:
+        # Begun behind the look at raw/: what this pass takes for known was written by earlier ones (see verify).
+        report = checkpoints.begin(run_id, lake.clock.now(), window, finished)
         listed = list_slices(
             left_to_list(report),
             lambda window: list_slice(lake, graph, stream, day, window, report.pass_id, memory, on_progress),
@@ -53,13 +56,13 @@ def extract(lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnP
 
 
 @contextmanager
-def recall(lake: Lake, stream: Stream, day: date, own_pass: str) -> Iterator[Memory]:
-    """Give what the lake holds of the day, apart from what this pass itself has written.
+def recall(lake: Lake, stream: Stream, day: date) -> Iterator[Memory]:
+    """Give what the lake holds of the day.
 
     If raw holds more than the day's object (a run died between the two), the object is built again,
     on this machine only, to know what is in it.
     """
-    parts = [part for part in list_parts(lake.store, stream, day) if part.pass_id != own_pass]
+    parts = list_parts(lake.store, stream, day)
     found = read_footer(lake.store, lake_key(stream, day)) if parts else None
     start = start_of_day(day)
     if not parts:

@@ -12,9 +12,12 @@ from urllib.parse import quote as percent_encode
 from entra_lake.advice import WORDS
 from entra_lake.errors import EntraLakeError, RetryableError
 from entra_lake.redaction import quote
+from entra_lake.streams import STREAMS
 
 #: Codes whose cause is the lake's, whichever stream meets it first: one mail is enough for all streams.
-_OF_LAKE: Final = frozenset({"EL202", "EL203", "EL205", "EL206", "EL207"})
+_OF_LAKE: Final = frozenset({"EL202", "EL205", "EL206", "EL207"})
+#: The code whose cause is a permission, which several streams may need.
+_OF_PERMISSION: Final = "EL203"
 #: Codes whose cause is the day's: another day that works says nothing about it.
 _OF_DAY: Final = frozenset({"EL205", "EL206", "EL210", "EL211", "EL212"})
 _LONGEST_MESSAGE: Final = 2_000
@@ -67,9 +70,15 @@ class Failure:
         if not self.cause.code:
             place = f"{self.task_id}-{self.map_index}" if self.map_index >= 0 else self.task_id
             return f"{self.cause.kind}-{place or 'run'}"
-        owner = "" if self.is_of_lake else self.stream
+        owner = self.permission or ("" if self.is_of_lake else self.stream)
         day = str(self.day) if self.is_of_day and self.day else ""
         return "-".join(filter(None, (self.cause.code, owner, day)))
+
+    @property
+    def permission(self) -> str:
+        """Return the Graph permission that is missing; empty when that is not the cause."""
+        is_known = self.cause.code == _OF_PERMISSION and self.stream in STREAMS
+        return STREAMS[self.stream].permission if is_known else ""
 
     @property
     def is_of_lake(self) -> bool:

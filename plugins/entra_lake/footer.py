@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from entra_lake.errors import ConflictError, DataError
 from entra_lake.layout import RawPart, parts_hash
-from entra_lake.store import S3Store, StoredObject
+from entra_lake.store import StoredObject
+from entra_lake.store_protocol import Store
 
 FOOTER_KEY = b"entra_lake"
 
@@ -69,7 +70,7 @@ class Footer:
 class RangeReader(io.RawIOBase):
     """Read one version of an object in ranges, as a file that pyarrow understands."""
 
-    def __init__(self, store: S3Store, found: StoredObject) -> None:
+    def __init__(self, store: Store, found: StoredObject) -> None:
         self._store = store
         self._found = found
         self._position = 0
@@ -106,12 +107,12 @@ class RangeReader(io.RawIOBase):
         return content
 
 
-def open_parquet(store: S3Store, found: StoredObject) -> pq.ParquetFile:
+def open_parquet(store: Store, found: StoredObject) -> pq.ParquetFile:
     """Open an object so that only what is needed of it is read."""
     return pq.ParquetFile(RangeReader(store, found), pre_buffer=True)
 
 
-def read_footer(store: S3Store, key: str) -> tuple[Footer, StoredObject] | None:
+def read_footer(store: Store, key: str) -> tuple[Footer, StoredObject] | None:
     """Return footer and facts of an object, both of one version; None when there is none.
 
     :raises DataError: when it is no Parquet object of ours.

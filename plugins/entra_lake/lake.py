@@ -16,6 +16,7 @@ from entra_lake.budget import Budget
 from entra_lake.clock import Clock, system_clock
 from entra_lake.connections import Connection, GraphConnection, read_connection
 from entra_lake.errors import ConfigurationError, ConflictError, WrongTenantError
+from entra_lake.folder_store import FolderStore
 from entra_lake.gate import Gate
 from entra_lake.graph import GraphClient
 from entra_lake.layout import LAKE_KEY, budget_key
@@ -23,6 +24,7 @@ from entra_lake.schema import Stream
 from entra_lake.settings import LakeSettings, read_lake
 from entra_lake.slices import iso
 from entra_lake.store import S3Store
+from entra_lake.store_protocol import Store
 from entra_lake.streams import get_stream
 
 GetConnection = Callable[[str], Connection]
@@ -34,15 +36,17 @@ class Lake:
 
     :param settings: its entry in lakes.yaml.
     :param graph: how to reach Graph.
-    :param aws: how to reach AWS.
+    :param session: how to reach AWS; None for a lake in a plain folder.
+    :param to_dir: the plain folder that holds the lake instead of a bucket; it has no Athena.
     :param folder: where builds may use this machine's disk; None: the system's temporary folder.
     :param on_token: is told each new token, so that logs can be masked.
     """
 
     settings: LakeSettings
     graph: GraphConnection
-    aws: Aws
+    session: Aws | None
     clock: Clock
+    to_dir: Path | None = None
     folder: Path | None = None
     on_token: Callable[[str], None] | None = None
 
@@ -56,9 +60,22 @@ class Lake:
         """Return the streams that the lake keeps."""
         return tuple(get_stream(name) for name in self.settings.streams)
 
+    @property
+    def aws(self) -> Aws:
+        """Return how to reach AWS.
+
+        :raises ConfigurationError: when the lake is a plain folder.
+        """
+        if self.session is None:
+            message = f"The lake in {self.to_dir} is a plain folder, which has no AWS. Leave --to-dir out for that."
+            raise ConfigurationError(message)
+        return self.session
+
     @cached_property
-    def store(self) -> S3Store:
-        """Return the lake's bucket."""
+    def store(self) -> Store:
+        """Return where the lake's objects are: its bucket, or its folder."""
+        if self.to_dir:
+            return FolderStore(self.to_dir)
         return S3Store(self.aws.client("s3"), self.settings.bucket, self.settings.prefix)
 
     @cached_property
@@ -83,12 +100,13 @@ class Lake:
         return GraphClient(self.graph, gate=gate, clock=self.clock, on_token=self.on_token)
 
 
-def open_lake(
+def open_lake(  # noqa: PLR0913 - what a lake is put together from
     settings: LakeSettings | None = None,
     *,
     get_connection: GetConnection = read_connection,
     aws: Aws | None = None,
     clock: Clock | None = None,
+    to_dir: Path | None = None,
     on_token: Callable[[str], None] | None = None,
 ) -> Lake:
     """Put a lake together from settings and connections.
@@ -96,6 +114,7 @@ def open_lake(
     :param settings: the lake; without it, the one called `default`.
     :param get_connection: reads a connection by its id; `AIRFLOW_CONN_…` variables without it.
     :param aws: a session that somebody else has made, such as Airflow's AWS hook.
+    :param to_dir: a plain folder to keep the lake in; no AWS connection is read then.
     :param on_token: is told each new token, so that logs can be masked.
     :raises ConfigurationError: when a connection or setting is missing or wrong.
     """
@@ -103,8 +122,9 @@ def open_lake(
     return Lake(
         settings=settings,
         graph=GraphConnection.from_connection(get_connection(settings.graph_conn_id)),
-        aws=aws or Aws.from_connection(get_connection(settings.aws_conn_id)),
+        session=None if to_dir else aws or Aws.from_connection(get_connection(settings.aws_conn_id)),
         clock=clock or system_clock(),
+        to_dir=to_dir,
         on_token=on_token,
     )
 
@@ -113,7 +133,7 @@ def open_lake(
 class S3Budget:
     """The request budget as an object that all processes and hosts share."""
 
-    store: S3Store
+    store: Store
     key: str
 
     def read(self) -> tuple[Budget, str | None]:

@@ -9,7 +9,10 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
+from email.header import Header
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from email.utils import format_datetime
 from typing import Any, Final
 
@@ -58,23 +61,25 @@ def write_letter(name: str, subject: str, facts: Mapping[str, Any], *, thread: s
     )
 
 
-def address(letter: Letter, *, sender: str, to: tuple[str, ...], list_name: str, now: datetime) -> EmailMessage:
+def address(letter: Letter, *, sender: str, to: tuple[str, ...], list_name: str, now: datetime) -> Message:
     """Return the mail ready to be sent, with a plain-text and an HTML part."""
-    message = EmailMessage()
-    message["Subject"] = letter.subject
+    message = MIMEMultipart("alternative")
+    # Encoded as a whole: EmailMessage folds a line before a single encoded word, and readers see two spaces.
+    message["Subject"] = Header(letter.subject, "utf-8", header_name="Subject").encode()
     message["From"] = header_text(sender)
     message["To"] = header_text(", ".join(to))
     message["Date"] = format_datetime(now)
     message["Message-ID"] = _id(letter.occasion)
-    message["References"] = message["In-Reply-To"] = _id(letter.thread)
+    for name in ("References", "In-Reply-To"):
+        message[name] = _id(letter.thread)
     message["List-Id"] = f"Entra Lake <{re.sub('[^a-z0-9]', '-', list_name.lower())}.entra-lake.invalid>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(letter.text)
-    message.add_alternative(letter.html, subtype="html")
+    message.attach(MIMEText(letter.text, "plain", "utf-8"))
+    message.attach(MIMEText(letter.html, "html", "utf-8"))
     return message
 
 
-def send(message: EmailMessage, connection: Connection) -> None:
+def send(message: Message, connection: Connection) -> None:
     """Send through an Airflow SMTP connection, read as Airflow's own hook reads it.
 
     :raises OSError: when the mail server is out of reach; `smtplib.SMTPException` is one.

@@ -154,6 +154,8 @@ def _affected(failure: Failure, settings: LakeSettings) -> str:
     everything = f"all streams of lake {settings.name} ({', '.join(settings.streams)})"
     if not failure.stream:
         return f"{everything[0].upper()}{everything[1:]}{day}."
+    if failure.permission:
+        return f"{failure.stream}{day}. The cause may concern all streams that need {failure.permission}."
     if failure.is_of_lake:
         return f"{failure.stream}{day}. The cause concerns {everything}."
     return f"{failure.stream}{day}. Other streams of the run go on."

@@ -11,7 +11,7 @@ import zstandard
 from entra_lake.errors import DataError
 from entra_lake.layout import RawPart, raw_key, raw_prefix
 from entra_lake.schema import Stream
-from entra_lake.store import S3Store
+from entra_lake.store_protocol import Store
 
 PART_RECORDS = 5_000
 PART_BYTES = 8 * 1024 * 1024
@@ -24,7 +24,7 @@ class RawWriter:
     A part's key is made from its content, so that writing it again changes nothing.
     """
 
-    def __init__(self, store: S3Store, stream: Stream, day: date, pass_id: str) -> None:
+    def __init__(self, store: Store, stream: Stream, day: date, pass_id: str) -> None:
         self._store = store
         self._stream = stream
         self._day = day
@@ -64,12 +64,12 @@ class RawWriter:
         self._lines, self._times, self._bytes = [], [], 0
 
 
-def list_parts(store: S3Store, stream: Stream, day: date) -> list[RawPart]:
+def list_parts(store: Store, stream: Stream, day: date) -> list[RawPart]:
     """Return all raw parts of the day, in the order of their keys: of their passes."""
     return [RawPart.parse(found.key) for found in store.list(raw_prefix(stream, day))]
 
 
-def read_part(store: S3Store, part: RawPart) -> list[bytes]:
+def read_part(store: Store, part: RawPart) -> list[bytes]:
     """Return the records of a part, each as its received bytes.
 
     :raises DataError: when the part is gone or does not hold what its key says.

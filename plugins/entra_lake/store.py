@@ -107,6 +107,15 @@ class S3Store:
             for item in page.get("Contents", ()):
                 yield StoredObject(item["Key"].removeprefix(self.prefix), item["ETag"], item["Size"])
 
+    def older(self, key: str) -> Iterator[bytes]:
+        """Return the contents that the object had before, newest first; none where the bucket keeps no versions."""
+        pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=self.prefix + key)
+        iterator = iter(pages)
+        while page := self._call(lambda: next(iterator, None), key):
+            for item in page.get("Versions", ()):
+                if item["Key"] == self.prefix + key and not item["IsLatest"]:
+                    yield self._read_version(key, item["VersionId"])
+
     def create(self, key: str, content: bytes | Path) -> str | None:
         """Write an object that must not exist yet; return its ETag, or None when another writer was first."""
         return self._put(key, content, {"IfNoneMatch": "*"})
@@ -114,6 +123,11 @@ class S3Store:
     def replace(self, key: str, content: bytes | Path, etag: str | None) -> str | None:
         """Write an object over the one of this ETag (`ABSENT`: over none); return its ETag, or None as `create`."""
         return self._put(key, content, {"IfMatch": etag}) if etag else self.create(key, content)
+
+    def _read_version(self, key: str, version: str) -> bytes:
+        name = self.prefix + key
+        answer = self._call(lambda: self.client.get_object(Bucket=self.bucket, Key=name, VersionId=version), key)
+        return self._call(answer["Body"].read, key)
 
     def _put(self, key: str, content: bytes | Path, condition: dict[str, str]) -> str | None:
         sha256 = hash_content(content)

@@ -55,7 +55,7 @@ def transform(lake: str, stream: str, day: str) -> dict[str, Any]:
 
 
 @task(multiple_outputs=False, execution_timeout=timedelta(hours=1))
-def load(lake: str, stream: str, day: str, staged: Any) -> dict[str, Any]:
+def load(lake: str, stream: str, day: str, staged: Any) -> dict[str, Any]:  # noqa: ANN401 - an XComArg at parse time
     """Put the object into the lake, under a condition."""
     from entra_lake import tasks  # noqa: PLC0415 - see the module
 

@@ -25,12 +25,14 @@ _VIEW_PROPERTY = "entra_lake.view_sha256"
 def prepare(lake: Lake) -> dict[str, Any]:
     """Claim the lake for its tenant, and bring its tables and views to this version of the code.
 
-    One task per run does it, before any other: tables have one owner.
+    One task per run does it, before any other: tables have one owner. A plain folder has no tables.
 
     :returns: what lake.json holds.
     :raises WrongTenantError: when the lake belongs to another tenant.
     :raises ConfigurationError: when bucket or workgroup are missing, or newer code shaped the tables.
     """
+    if lake.to_dir:
+        return claim_lake(lake)
     _check_bucket(lake)
     facts = claim_lake(lake)
     lake.athena.check()
@@ -41,10 +43,12 @@ def prepare(lake: Lake) -> dict[str, Any]:
 
 
 def repair_partitions(lake: Lake, stream: Stream, day: date, *, full: bool = False) -> None:
-    """Register the day's partition in Athena.
+    """Register the day's partition in Athena; in a plain folder there is nothing to register.
 
     :param full: look at all of S3 instead (`MSCK REPAIR TABLE`): after a first creation or a recovery.
     """
+    if lake.to_dir:
+        return
     names = {"database": lake.settings.database, "table": stream.history_table}
     if full:
         lake.athena.run(render("tables/repair_partitions.sql", **names))
@@ -69,7 +73,7 @@ def _check_bucket(lake: Lake) -> None:
     except ClientError as error:
         if str(error.response["Error"]["Code"]) in {"404", "NoSuchBucket"}:
             message = (
-                f"Bucket {lake.settings.bucket!r} does not exist. Deploy infra/, or correct `bucket` in "
+                f"Bucket {lake.settings.bucket!r} does not exist. Make it, or correct `bucket` in "
                 "include/lakes.yaml."
             )
             raise ConfigurationError(message) from error

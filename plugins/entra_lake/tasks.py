@@ -84,6 +84,8 @@ def repair_partitions(lake: str, stream: str, day: str) -> None:
 def verify(lake: str, stream: str, day: str) -> dict[str, Any]:
     """Let Athena count the day, compare, and commit the manifest."""
     manifest = verifying.verify(open_airflow_lake(lake), get_stream(stream), parse_day(day))
+    if partial := verifying.partial_error(manifest):
+        raise partial
     facts = {"key": manifest.object["key"], "etag": manifest.object["etag"], "passes": len(manifest.passes)}
     return _done("verify", stream, day, {**facts, **manifest.athena})
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from entra_lake.athena import Answer
 from entra_lake.checkpoints import Checkpoints
-from entra_lake.errors import ConflictError, CountMismatchError, DataError
+from entra_lake.errors import ConflictError, CountMismatchError, DataError, PartialDayError
 from entra_lake.extract import read_manifest
 from entra_lake.footer import Footer, read_footer
 from entra_lake.lake import Lake
@@ -44,6 +44,20 @@ def verify(lake: Lake, stream: Stream, day: date) -> Manifest:
             return manifest
     message = f"{stream.name} {day}: the day was loaded again each time it was verified. Trying again later."
     raise ConflictError(message)
+
+
+def partial_error(manifest: Manifest) -> PartialDayError | None:
+    """Return the error that names what the day's last pass could not have; None when it had everything."""
+    failed = manifest.passes[-1].get("failed", ()) if manifest.passes else ()
+    if not failed:
+        return None
+    parts = ", ".join(str(item["slice"]) for item in failed[:5])
+    message = (
+        f"{manifest.stream} {manifest.day}: Graph could not write out {len(failed)} part(s) of the day: {parts}. "
+        "Everything else is in the lake and verified. Run the day again tomorrow; if it stays so, report the parts "
+        f"to Microsoft with this reason: {failed[0]['reason']}"
+    )
+    return PartialDayError(message)
 
 
 def count_day(lake: Lake, stream: Stream, day: date) -> Answer:
@@ -109,19 +123,18 @@ def _commit(  # noqa: PLR0913, PLR0917 - what a manifest is made of
 
 
 def _acknowledged(lake: Lake, stream: Stream, day: date, footer: Footer) -> list[PassReport]:
-    """Return the complete passes all of whose raw parts are in the object.
+    """Return the complete passes that the object holds whole: their raw parts, and what they took for known.
 
-    A pass may have left more parts than its slices name: those of an attempt that was interrupted.
+    A pass writes only what no earlier one has written. So the parts of all earlier passes, interrupted ones
+    too, must be in the object as well.
     """
     written: dict[str, set[str]] = {}
     for part in list_parts(lake.store, stream, day):
         written.setdefault(part.pass_id, set()).add(part.key)
+    keys = set().union(*written.values())
+    loaded = {name for name, parts in written.items() if footer.passes.get(name) == parts_hash(parts)}
     return [
         report
         for report in Checkpoints(lake.store, stream, day).completed()
-        if not report.parts or _is_in(report, written.get(report.pass_id, set()), footer)
+        if keys.issuperset(report.parts) and all(name in loaded or name > report.pass_id for name in written)
     ]
-
-
-def _is_in(report: PassReport, written: set[str], footer: Footer) -> bool:
-    return set(report.parts) <= written and footer.passes.get(report.pass_id) == parts_hash(written)

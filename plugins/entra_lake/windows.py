@@ -19,7 +19,7 @@ from entra_lake.identity import Identity, identify, locate
 from entra_lake.layout import RawPart
 from entra_lake.raw import read_part
 from entra_lake.schema import Stream
-from entra_lake.store import S3Store
+from entra_lake.store_protocol import Store
 
 WINDOW_BYTES = 4 * 1024 * 1024  # of raw JSON; rows of Python objects take several times as much
 HELD_BYTES = 32 * 1024 * 1024  # parts kept open because the next window needs them too
@@ -56,7 +56,7 @@ class WindowPlan:
     :param wandering: hashes of ids that occur in more than one window.
     """
 
-    store: S3Store
+    store: Store
     stream: Stream
     parts: list[RawPart]
     windows: list[Window]
@@ -109,7 +109,7 @@ def start_of_day(day: date) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp()) * 1000
 
 
-def plan_windows(store: S3Store, stream: Stream, day: date, parts: list[RawPart]) -> WindowPlan:
+def plan_windows(store: Store, stream: Stream, day: date, parts: list[RawPart]) -> WindowPlan:
     """Read all parts once, and cut the day into windows of about `WINDOW_BYTES`."""
     day_start = start_of_day(day)
     columns = array("q"), array("q"), array("q")  # 24 bytes a record; tuples of Python objects take 200
@@ -122,7 +122,7 @@ def plan_windows(store: S3Store, stream: Stream, day: date, parts: list[RawPart]
     return WindowPlan(store, stream, parts, windows, int(sizes.sum()), day_start, _wandering(ids, times, windows))
 
 
-def _facts(store: S3Store, stream: Stream, part: RawPart, day_start: int) -> Iterator[tuple[int, int, int]]:
+def _facts(store: Store, stream: Stream, part: RawPart, day_start: int) -> Iterator[tuple[int, int, int]]:
     for line in read_part(store, part):
         name, event_time = locate(line, stream)
         yield hash(name or line), place(event_time, day_start), len(line)

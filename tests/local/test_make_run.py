@@ -17,7 +17,9 @@ import requests
 pytestmark = pytest.mark.airflow
 
 REPOSITORY = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": "plugins:.", "PYTHONDONTWRITEBYTECODE": ""}
+#: A user's environment: without what Airflow's own tests have set in this process.
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "ENTRA_LAKE"))}
+ENVIRONMENT = {**CLEAN, "PYTHONPATH": "plugins:.", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def start(module: str, *arguments: str) -> subprocess.Popen[str]:

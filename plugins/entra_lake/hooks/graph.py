@@ -91,7 +91,7 @@ def read_airflow_connection(conn_id: str) -> Connection:
 
 
 def _describe(check: Check) -> str:
-    tenant = " ".join(filter(None, (check.tenant_name, f"({check.tenant_id})" if check.tenant_id else None)))
+    tenant = ", ".join(filter(None, (check.tenant_name, check.tenant_id)))
     roles = ", ".join(check.roles) or "none visible: the token is opaque"
     skew = f"clock skew {check.clock_skew:+.1f} s"
     warning = " Set the clock of this machine: tokens depend on it." if abs(check.clock_skew) > LARGEST_SKEW else ""

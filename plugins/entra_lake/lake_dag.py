@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG
 
 
-class TestableDag(DAG):
+class LakeDag(DAG):
     """Airflow's DAG; only its test runs differ.
 
     A run outside the scheduler has no row for its deadline, and Airflow 3.3.2 stumbles over that (a

@@ -1,0 +1,83 @@
+"""What the lake promises, and until when Microsoft keeps a day: the calendar behind `day_state` and `due`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from entra_lake.errors import ConfigurationError
+from entra_lake.rereading import planned_ages
+from entra_lake.settings import LakeSettings
+
+#: The daily run reads yesterday at 06:00 UTC. What it has not read an hour later is owed: earlier, the two would race.
+FIRST_READING_AT = time(7, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LakeFacts:
+    """What the lake promises and Microsoft keeps.
+
+    :param collect_from: the first day in scope; earlier ones are `before`.
+    :param retention_days: how long Microsoft keeps a day, as far as is known today.
+    :param reread_ages: at which ages in days a day is to be read; see `ages`.
+    :param created_at: when the lake began: nothing can have been overdue before.
+    """
+
+    tenant_id: str
+    collect_from: date
+    retention_days: int
+    reread_ages: tuple[int, ...]
+    streams: tuple[str, ...]
+    created_at: datetime | None = None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any], settings: LakeSettings) -> LakeFacts:
+        """Put together what lake.json holds and the lake's settings.
+
+        :raises ConfigurationError: when lake.json does not say where the lake begins.
+        """
+        try:
+            created_at = facts.get("created_at")
+            return cls(
+                tenant_id=str(facts["tenant_id"]),
+                collect_from=date.fromisoformat(str(facts["collect_from"])),
+                retention_days=settings.retention_days,
+                reread_ages=tuple(settings.reread_ages),
+                streams=tuple(settings.streams),
+                created_at=datetime.fromisoformat(created_at).astimezone(UTC) if created_at else None,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            message = f"lake.json does not say where the lake begins ({error!r}). Restore it from its earlier version."
+            raise ConfigurationError(message) from error
+
+    @property
+    def ages(self) -> tuple[int, ...]:
+        """Return the ages, in days, at which a day is read, for the retention of today."""
+        return planned_ages(self.reread_ages, self.retention_days)
+
+
+def age_of(day: date, now: datetime) -> int:
+    """Return the day's age in days; 0 while it lasts."""
+    return (now.astimezone(UTC).date() - day).days
+
+
+def start_of_age(day: date, age: int) -> datetime:
+    """Return when the day reaches the age: midnight UTC."""
+    return datetime.combine(day + timedelta(days=age), time(), UTC)
+
+
+def first_due_at(day: date) -> datetime:
+    """Return when the first reading is owed: age 1, at 07:00 UTC."""
+    return datetime.combine(day + timedelta(days=1), FIRST_READING_AT)
+
+
+def expires_at(day: date, lake: LakeFacts) -> datetime:
+    """Return the first moment at which Graph refuses the day; `slices.check_day` draws the same line."""
+    return start_of_age(day, lake.retention_days + 1)
+
+
+def hours_to_expiry(day: date, now: datetime, lake: LakeFacts) -> float:
+    """Return for how many hours the day can still be read; 0 when it has aged out."""
+    return max(0.0, (expires_at(day, lake) - now).total_seconds() / 3600)
