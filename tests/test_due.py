@@ -174,6 +174,8 @@ def test_wanted_plan_holds_while_it_fits() -> None:
     """A plan of one's own is kept, in order and with the first reading; one that retention cuts off is replaced."""
     assert planned_ages((20, 3), 30) == (1, 3, 20)
     assert planned_ages((20, 3), 7) == (1, 2, 3, 5, 6)
+    assert planned_ages((29,), 30) == (1, 29)
+    assert planned_ages((30,), 30) == DEFAULT_AGES
     assert planned_ages((), 30) == (1,)
 
 
@@ -397,7 +399,7 @@ def test_due_is_ordered_readable_and_unique(
     for item in dues:
         check_day(item.day, now, lake.retention_days)
         assert lake.collect_from <= item.day
-        assert first_due_at(item.day) <= item.since <= now
+        assert start_of_age(item.day, 1) <= item.since <= now
         assert item.age_owed <= age_of(item.day, now)
         assert item.expires_at == expires_at(item.day, lake)
         done = readings(held.get((item.stream, item.day)), item.day)
@@ -456,7 +458,8 @@ def test_priority() -> None:
     days = {number: DAY + ONE_DAY * number for number in range(40)}
     now = noon(36)
     held = {
-        days[6]: read_at(1, 2, day=days[6]),  # age 30: last
+        days[6]: manifest_of(days[6], one_pass(days[6], now - 3 * HOUR, missing=1)),  # age 30, and short
+        days[7]: read_at(1, 2, day=days[7]),  # age 29: last
         days[8]: read_at(1, 2, day=days[8]),  # age 28: last
         days[11]: manifest_of(days[11], one_pass(days[11], now - 3 * HOUR, missing=1)),
         days[12]: manifest_of(days[12], one_pass(days[12], now - 3 * HOUR, failed="invalid JSON")),
@@ -465,10 +468,10 @@ def test_priority() -> None:
     }
     manifests_held = {("sign_ins", day): manifest for day, manifest in held.items()}
     lake = replace(LAKE, collect_from=days[6])
-    wanted = [6, 8, 11, 12, 20, 22, 26]
+    wanted = [7, 8, 6, 11, 12, 20, 22, 26]
     dues = [item for item in due(now, manifests_held, lake) if item.reason is not Reason.FIRST]
     assert [item.day for item in dues] == [days[number] for number in wanted]
-    assert [item.reason for item in dues] == ["last", "last", "short", "partial", "middle", "middle", "middle"]
+    assert [item.reason for item in dues] == ["last", "last", "short", "short", "partial", "middle", "middle", "middle"]
     firsts = due(now, manifests_held, lake)[: -len(dues)]
     assert {item.reason for item in firsts} == {Reason.FIRST}
     assert [item.day for item in firsts] == sorted(set(days.values()) - set(held) - set(list(days.values())[36:]))[6:]
@@ -666,7 +669,7 @@ def test_overdue_is_not_safe() -> None:
     start = start_of_age(DAY, 2)
     assert is_safe(read_at(1), start + OVERDUE_AFTER, LAKE, DAY)
     assert not is_safe(read_at(1), start + OVERDUE_AFTER + TICK, LAKE, DAY)
-    assert not is_safe(read_at(1), noon(9), LAKE, DAY), "what was owed before the newest age counts"
+    assert not is_safe(read_at(1), noon(8), LAKE, DAY), "what was owed before the newest age counts"
     lake = replace(LAKE, collect_from=DAY)
     late = first_due_at(DAY) + FIRST_OVERDUE_AFTER
     assert [item.is_overdue(late) for item in due(late, {}, lake)] == [False]
@@ -687,6 +690,17 @@ def test_aged_out_debt_is_never_safe() -> None:
     assert state(read_at(1, 16), noon(50), LAKE, DAY) is State.SETTLED
     assert not is_safe(read_at(1, 16), noon(50), LAKE, DAY)
     assert is_safe(read_at(1, 27), noon(50), LAKE, DAY)
+
+
+def test_the_last_moment_decides_what_aged_out() -> None:
+    """What a day owed when it aged out counts at once and for ever; what would come due later never does."""
+    tries = [start_of_age(DAY, 29) + HOUR * number for number in range(1 + MOST_REPEATS)]
+    short = manifest_of(DAY, *[one_pass(DAY, at, missing=1) for at in tries])
+    assert is_safe(short, start_of_age(DAY, 30) + OVERDUE_AFTER - TICK, LAKE, DAY)
+    assert not is_safe(short, expires_at(DAY, LAKE), LAKE, DAY)
+    tried_to_the_end = manifest_of(DAY, one_pass(DAY, start_of_age(DAY, 30), missing=1), known=short)
+    assert is_safe(tried_to_the_end, noon(40), LAKE, DAY)
+    assert state(tried_to_the_end, noon(40), LAKE, DAY) is State.OPEN
 
 
 def test_endangered_days_are_named_before_they_expire() -> None:

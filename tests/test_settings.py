@@ -31,6 +31,12 @@ def test_the_shipped_settings_are_right() -> None:
     assert (lake.name, lake.dag_suffix, lake.streams) == ("default", "", ("sign_ins", "directory_audits"))
 
 
+def test_a_free_tenant_needs_one_setting(tmp_path: Path) -> None:
+    """Where logs are kept for 7 days, the ages at which a day is read again fit into them by themselves."""
+    lake = read_lakes(lakes(tmp_path, {"bucket": "b-b", "retention_days": 7}))["default"]
+    assert lake.reread_ages == (1, 2, 3, 5, 6)
+
+
 def test_more_lakes_have_dags_of_their_own(tmp_path: Path) -> None:
     """A lake's name is what its DAG ids end in."""
     lake = read_lakes(lakes(tmp_path, {"bucket": "their-bucket"}, name="customer_a"))["customer_a"]

@@ -157,4 +157,8 @@ def mail_key(run_id: str, cause: str) -> str:
 
 def _plain(text: str) -> str:
     """Keep only what cannot change the meaning of a key."""
-    return re.sub(r"[^A-Za-z0-9.=+-]", "_", text)[:120].strip(".") or "_"
+    plain = re.sub(r"[^A-Za-z0-9.=+-]", "_", text).strip(".") or "_"
+    longest = 120
+    if len(plain) <= longest:
+        return plain
+    return f"{plain[: longest - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

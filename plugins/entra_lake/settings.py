@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from entra_lake.errors import ConfigurationError
+from entra_lake.rereading import DEFAULT_AGES, default_ages
 from entra_lake.schema import NAME_PATTERN
 from entra_lake.streams import STREAMS
 
@@ -51,7 +52,7 @@ class LakeSettings:
     workgroup: str = "entra_lake"
     streams: tuple[str, ...] = tuple(STREAMS)
     retention_days: int = 30
-    reread_ages: tuple[int, ...] = (1, 2, 4, 8, 16, 27)
+    reread_ages: tuple[int, ...] = DEFAULT_AGES
     requests_per_10_seconds: int = 5
     mail: MailSettings = field(default_factory=MailSettings)
 
@@ -106,6 +107,7 @@ def _lake(name: str, entry: object, path: Path) -> LakeSettings:
         message = f"{where}: unknown settings {', '.join(unknown)}. Known are: {', '.join(sorted(known))}."
         raise ConfigurationError(message)
     facts: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    facts.setdefault("reread_ages", _default_ages(facts.get("retention_days")))
     facts["mail"] = _mail(facts.get("mail") or {}, where)
     try:
         lake = LakeSettings(name=name, **facts)
@@ -114,6 +116,11 @@ def _lake(name: str, entry: object, path: Path) -> LakeSettings:
         raise ConfigurationError(message) from error
     _check(lake, where)
     return lake
+
+
+def _default_ages(retention_days: object) -> tuple[int, ...]:
+    is_number = isinstance(retention_days, int) and retention_days > 0
+    return default_ages(retention_days) if is_number else DEFAULT_AGES  # type: ignore[arg-type]
 
 
 def _mail(entry: Any, where: str) -> MailSettings:  # noqa: ANN401 - YAML holds anything
