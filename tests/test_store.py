@@ -43,6 +43,11 @@ def test_a_lost_reply_is_no_lost_race(cloud: Sandbox, lake: Lake, *, etag: bool)
     assert written == found.etag
 
 
+def test_of_two_writers_of_the_same_bytes_one_wins(lake: Lake) -> None:
+    """Who was first decides, and not what was written: a claim belongs to one."""
+    assert [lake.store.create("claim.json", b"mine") is None for _ in range(2)] == [False, True]
+
+
 def test_absent_objects_are_none(lake: Lake, tmp_path: Path) -> None:
     """What does not exist is None, and no error."""
     assert lake.store.read("no") is None

@@ -127,7 +127,10 @@ def read_footer(store: Store, key: str) -> tuple[Footer, StoredObject] | None:
         except ConflictError:
             continue
         except (OSError, ValueError) as error:
-            message = f"{key} is no readable Parquet object ({type(error).__name__}). Run the day again to rebuild it."
+            message = (
+                f"{key} is no readable Parquet object ({type(error).__name__}). Make it again from raw: "
+                "python -m entra_lake rebuild --day and its day."
+            )
             raise DataError(message) from error
         return Footer.from_metadata(metadata, key), found
     message = f"{key} was replaced each time it was looked at. Trying again later."

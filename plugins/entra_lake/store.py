@@ -2,7 +2,8 @@
 
 A write is refused, not repeated over somebody else's, when its condition fails. S3 may store an
 object and lose the reply; botocore then repeats the request and is told 412 by its own success.
-So each object carries the SHA-256 of its content, and a refused write looks at who won.
+So each object carries the SHA-256 of its content and a token of the write that made it, and a refused
+write looks at who won.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -39,6 +41,7 @@ class StoredObject:
     etag: str
     size: int
     sha256: str | None = None
+    writer: str | None = field(default=None, compare=False)
 
 
 class S3Store:
@@ -78,7 +81,8 @@ class S3Store:
         answer = self._find(lambda: self.client.head_object(Bucket=self.bucket, Key=self.prefix + key), key)
         if not answer:
             return None
-        return StoredObject(key, answer["ETag"], answer["ContentLength"], answer["Metadata"].get("sha256"))
+        facts = answer["Metadata"]
+        return StoredObject(key, answer["ETag"], answer["ContentLength"], facts.get("sha256"), facts.get("writer"))
 
     def download(self, key: str, path: Path, etag: str | None = None) -> StoredObject | None:
         """Write the object's content to a file; return its facts, or None when there is none.
@@ -130,28 +134,29 @@ class S3Store:
         return self._call(answer["Body"].read, key)
 
     def _put(self, key: str, content: bytes | Path, condition: dict[str, str]) -> str | None:
-        sha256 = hash_content(content)
+        sha256, writer = hash_content(content), uuid4().hex
         with _open(content) as body:
             try:
                 answer = self.client.put_object(
                     Bucket=self.bucket,
                     Key=self.prefix + key,
                     Body=body,
-                    Metadata={"sha256": sha256},
+                    Metadata={"sha256": sha256, "writer": writer},
                     ChecksumAlgorithm="SHA256",
                     **condition,  # type: ignore[arg-type]
                 )
             except ClientError as error:
                 if _code(error) not in (*_LOST_RACE, *_NOT_FOUND):
                     raise map_error(error, self.url(key)) from error
-                return self._own_etag(key, sha256)
+                return self._own_etag(key, writer)
             except BotoCoreError as error:
                 raise map_error(error, self.url(key)) from error
         return answer["ETag"]
 
-    def _own_etag(self, key: str, sha256: str) -> str | None:
+    def _own_etag(self, key: str, writer: str) -> str | None:
+        """Return the ETag if this very write has won; others may have written the same bytes."""
         found = self.look(key)
-        return found.etag if found and found.sha256 == sha256 else None
+        return found.etag if found and found.writer == writer else None
 
     def _find(self, call: Callable[[], Any], key: str) -> Any:  # noqa: ANN401 - botocore's answers
         try:
