@@ -19,7 +19,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from entra_lake.aws import map_error
-from entra_lake.errors import StoreUnavailableError
+from entra_lake.errors import DataError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,6 +31,7 @@ ABSENT = None
 _LOST_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _NOT_FOUND = ("NoSuchKey", "404", "NotFound")
 _READ_BYTES = 1024 * 1024
+_READ_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,22 @@ class S3Store:
         return f"s3://{self.bucket}/{self.prefix}{key}"
 
     def read(self, key: str) -> tuple[bytes, str] | None:
-        """Return content and ETag, or None when there is no such object."""
-        answer = self._find(lambda: self.client.get_object(Bucket=self.bucket, Key=self.prefix + key), key)
-        return (self._call(answer["Body"].read, key), answer["ETag"]) if answer else None
+        """Return content and ETag, or None when there is no such object.
+
+        :raises DataError: when what is stored is not what was written, however often it is read.
+        """
+        for _ in range(_READ_TRIES):
+            answer = self._find(lambda: self.client.get_object(Bucket=self.bucket, Key=self.prefix + key), key)
+            if not answer:
+                return None
+            content: bytes = self._call(answer["Body"].read, key)
+            if answer["Metadata"].get("sha256") in {None, hash_content(content)}:
+                return content, answer["ETag"]
+        message = (
+            f"{self.url(key)} does not have the SHA-256 that its writer noted; it was read {_READ_TRIES} times. "
+            "Restore it from its noncurrent version."
+        )
+        raise DataError(message)
 
     def read_range(self, key: str, start: int, length: int, etag: str) -> bytes:
         """Return a part of the object of this ETag.

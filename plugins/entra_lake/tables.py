@@ -73,8 +73,7 @@ def _check_bucket(lake: Lake) -> None:
     except ClientError as error:
         if str(error.response["Error"]["Code"]) in {"404", "NoSuchBucket"}:
             message = (
-                f"Bucket {lake.settings.bucket!r} does not exist. Make it, or correct `bucket` in "
-                "include/lakes.yaml."
+                f"Bucket {lake.settings.bucket!r} does not exist. Make it, or correct `bucket` in include/lakes.yaml."
             )
             raise ConfigurationError(message) from error
         raise map_error(error, f"s3://{lake.settings.bucket}") from error
