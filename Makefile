@@ -12,7 +12,7 @@ export PYTHONPATH := plugins:.
 # Compiled modules halve the start of Airflow; some machines switch them off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up test quick lint bench docs format lock collect verify rebuild clean
+.PHONY: help run up test soak quick lint bench docs format lock collect verify rebuild clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ rebuild: $(READY) ## make your lake's Parquet objects again from raw (DAY=2026-1
 
 test: $(READY) ## everything that must hold
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+soak: $(READY) ## weeks of daily operation with faults, in minutes (DAYS=60 SEED=7)
+	@$(BIN)/python -m soak $(if $(DAYS),--days $(DAYS)) $(if $(SEED),--seed $(SEED))
 
 quick: $(READY) ## the quick tests, without Airflow, in under a minute
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not airflow and not slow" $(ARGS)
