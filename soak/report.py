@@ -53,7 +53,7 @@ class Report:
         """Add up."""
         verdicts, tally = life.auditor.verdicts, life.shop.tally
         every = list(verdicts.values())
-        owed = [item for item in every if not (item.aged_out and life.allow_loss)]
+        wrong = {key: item for key, item in verdicts.items() if not (item.is_right or _is_allowed(item, life))}
         named, found = life.aged_out
         return cls(
             days=options.days,
@@ -69,7 +69,7 @@ class Report:
             versions=sum(item.versions for item in every),
             days_held=sum(item.versions > 0 for item in every),
             views=sum(item.misshown is not None for item in every),
-            lost=sum(len(item.lost) for item in owed),
+            lost=sum(len(item.lost) for item in every if not _is_allowed(item, life)),
             doubled=sum(item.doubled for item in every),
             invented=sum(len(item.invented) for item in every),
             misshown=sum(len(item.misshown or ()) for item in every),
@@ -80,7 +80,7 @@ class Report:
             errors=dict(sorted(tally.errors.items())),
             allow_loss=life.allow_loss,
             unnamed=set(named) ^ set(found),
-            wrong={key: item for key, item in verdicts.items() if not item.is_right},
+            wrong=wrong,
         )
 
     @property
@@ -116,6 +116,11 @@ class Report:
             f"shown wrongly {self.misshown}, miscounted {self.miscounted}"
         )
         return [*lines, f"  again: python -m soak {self.arguments}"]
+
+
+def _is_allowed(item: Verdict, life: Life) -> bool:
+    """Tell whether a day was lost because the soak was asked to lose it."""
+    return item.aged_out and life.allow_loss
 
 
 def _counts(counts: dict[str, int]) -> str:

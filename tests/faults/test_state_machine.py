@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -32,7 +31,7 @@ from entra_lake.collect import collect_day
 from entra_lake.errors import ConflictError, EntraLakeError
 from sandbox.serve import Sandbox
 from simulation import NOW
-from soak.stores import PLACES, Crash, Meanwhile, ProcessGone, Steering
+from soak.stores import PLACES, Meanwhile, Steering
 from soak.world import hurried
 
 pytestmark = pytest.mark.slow
@@ -142,11 +141,7 @@ class LakeMachine(RuleBasedStateMachine):
     @rule(slot=SLOTS, place=st.sampled_from(PLACES), is_after=st.booleans())
     def die(self, slot: int, place: str, is_after: bool) -> None:  # noqa: FBT001 - drawn
         """Let the process be gone at a write of a run; whatever comes next comes from another process."""
-        crash = Crash(place, is_after)
-        self.scene.reopen(Steering(crash=crash, etags=self.scene.steering.etags))
-        with suppress(ProcessGone):
-            self.scene.collect(self.scene.runs[slot])
-        self.scene.reopen(Steering(etags=self.scene.steering.etags))
+        self.scene.die(slot, place, is_after=is_after)
 
     @rule(slot=SLOTS, step=st.sampled_from(STEPS), call=st.integers(1, 9))
     def overtake(self, slot: int, step: str, call: int) -> None:

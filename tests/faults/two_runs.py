@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -19,7 +20,7 @@ from entra_lake.verify import verify
 from sandbox.serve import Sandbox
 from simulation import DAY
 from soak.contents import Content, Held, read_held, shown_at
-from soak.stores import Steering
+from soak.stores import Crash, ProcessGone, Steering
 from soak.world import World
 
 SIGN_INS = STREAMS["sign_ins"]
@@ -81,6 +82,13 @@ class Scene:
     def new_run(self, day: date) -> Run:
         """Return a run that nobody has seen yet."""
         return Run(f"run {next(self.numbers)}", day)
+
+    def die(self, slot: int, place: str, *, is_after: bool) -> None:
+        """Let the run's process be gone at a write; whatever comes next comes from another process."""
+        self.reopen(Steering(crash=Crash(place, is_after), etags=self.steering.etags))
+        with suppress(ProcessGone):
+            self.collect(self.runs[slot])
+        self.reopen(Steering(etags=self.steering.etags))
 
     def attempt(self, slot: int, step: str, may_fail: tuple[type[EntraLakeError], ...] = ()) -> None:
         """Do a task of a run; one that comes out of its turn may refuse, and say so."""
