@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LOCKS := requirements.lock requirements-sandbox.lock requirements-test.lock
+# checkov pins an older boto3 than the lake uses: the linters of infra/ have an environment of their own.
+LINT := $(VENV)/lint
+LINT_READY := $(LINT)/.ready
 UV_VERSION := 0.13.9
 PORT ?= 8080
 export PYTHONPATH := plugins:.
@@ -32,7 +35,7 @@ verify: $(READY) ## compare your lake's manifests with S3 and Athena (DAY=2026-1
 rebuild: $(READY) ## make your lake's Parquet objects again from raw (DAY=2026-11-20; all days without it)
 	@$(BIN)/python -m entra_lake rebuild $(if $(DAY),--day $(DAY),--all)
 
-test: $(READY) ## everything that must hold
+test: $(READY) $(LINT_READY) ## everything that must hold
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 soak: $(READY) ## weeks of daily operation with faults, in minutes (DAYS=60 SEED=7)
@@ -54,7 +57,7 @@ docs: $(READY) ## write the data dictionary anew
 	@$(BIN)/python -m entra_lake.dictionary docs/data-dictionary.md
 
 lock: $(READY) ## resolve requirements*.in anew
-	@for group in requirements requirements-sandbox requirements-test; do \
+	@for group in requirements requirements-sandbox requirements-test requirements-lint; do \
 	  $(BIN)/uv pip compile --system-certs --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $$group.in -o $$group.lock || exit 1; \
 	done
 
@@ -68,4 +71,10 @@ $(READY): $(LOCKS)
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing (Debian: apt-get install python3-venv)."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip install --system-certs --quiet --python $(BIN)/python --require-hashes $(addprefix -r ,$(LOCKS))
+	@touch $@
+
+$(LINT_READY): requirements-lint.lock $(READY)
+	@echo "Installing the linters of infra/ into $(LINT) ..."
+	@$(BIN)/python -m venv $(LINT)
+	@$(BIN)/uv pip install --system-certs --quiet --python $(LINT)/bin/python --require-hashes -r requirements-lint.lock
 	@touch $@
