@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--public-name", help="what clients call this host: certificate, links, printed addresses")
     for name in ("graph", "aws", "smtp", "mail", "control"):
         serve.add_argument(f"--{name}-port", type=int, default=0, help="0: any free one")
+    serve.add_argument("--hand-over", type=Path, metavar="DIR", help="write Airflow's connections and the CA there")
     serve.add_argument("--no-aws", action="store_true", help="only tenant, mail and control")
     serve.add_argument("--unthrottled", action="store_true", help="without Graph's limit of 5 requests in 10 seconds")
     env = commands.add_parser("env", help="print the settings for Airflow and Entra Lake")
@@ -49,6 +50,7 @@ def _serve(options: argparse.Namespace) -> int:
         throttled=not options.unthrottled,
         host=options.host,
         public_name=options.public_name,
+        hand_over_to=options.hand_over,
         ports=Ports(
             graph=options.graph_port,
             aws=options.aws_port,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sandbox.clock import Clock
 from sandbox.provision import ACCESS_KEY, REGION, SECRET_KEY
+from sandbox.state import write_private
 
 
 def environment(state_dir: Path) -> dict[str, str]:
@@ -47,6 +48,26 @@ def environment(state_dir: Path) -> dict[str, str]:
         "ENTRA_LAKE_CLOCK_OFFSET_SECONDS": str(Clock(**state["clock"]).offset_seconds),
         "ENTRA_LAKE_SIMULATED": "1",
     }
+
+
+def hand_over(state_dir: Path, folder: Path) -> None:
+    """Write Airflow's connections, and the certificate that they need, for another container that sees the folder.
+
+    `connections.json` is what `airflow connections import` takes; only the owner may read it.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = json.loads((state_dir / "sandbox.json").read_text())
+    authority = folder / "ca.pem"
+    write_private(authority, Path(settings["ca_bundle"]).read_text())
+    variables = environment(state_dir)
+    prefix = "AIRFLOW_CONN_"
+    connections = {
+        name.removeprefix(prefix).lower(): json.loads(value)
+        for name, value in variables.items()
+        if name.startswith(prefix)
+    }
+    connections["graph_default"]["extra"]["verify"] = str(authority)
+    write_private(folder / "connections.json", json.dumps(connections, indent=1))
 
 
 def _aws(endpoint_url: str | None) -> dict[str, str]:

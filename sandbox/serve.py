@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from sandbox.clock import Clock
 from sandbox.control import Control, Faulty
+from sandbox.environment import hand_over
 from sandbox.mail import Mailbox, MailServer
 from sandbox.mail_page import MailPage
 from sandbox.provision import provision
@@ -38,6 +39,7 @@ class Sandbox:
 
     :param state_dir: where it remembers everything; a second sandbox on it goes on where the first one was.
     :param now: what the clock shows at the start; None is the system's time, or where the last one was.
+    :param hand_over_to: a folder for Airflow's connections, where Airflow runs in another container.
     :param frozen: whether the clock stands still, until the control API or `clock` moves it.
     :param settings: addresses and credentials, as `sandbox.json` holds them.
     """
@@ -55,7 +57,9 @@ class Sandbox:
         host: str = "127.0.0.1",
         public_name: str | None = None,
         ports: Ports | None = None,
+        hand_over_to: Path | None = None,
     ) -> None:
+        self._hand_over_to = hand_over_to
         self._clock = _clock_at(now, frozen=frozen)
         self.state = State.open(Path(state_dir), seed, sign_ins_per_day, self._clock)
         self.clock = self._clock or Clock(**self.state.clock)
@@ -154,6 +158,8 @@ class Sandbox:
             "now": self.clock.now().isoformat(timespec="seconds"),
         }
         write_private(self.state.folder / "sandbox.json", json.dumps(self.settings, indent=1))
+        if self._hand_over_to is not None:
+            hand_over(self.state.folder, self._hand_over_to)
 
     def _aws_url(self) -> str | None:
         if self.aws is None:

@@ -342,6 +342,7 @@ def is_script(words: list[str]) -> bool:
 def is_tool(words: list[str]) -> bool:
     """Tell whether it is a command of Airflow's or AWS's command line that was looked up, about a DAG of ours."""
     known = {("airflow", "dags", "trigger"), ("airflow", "backfill", "create"), ("airflow", "pools", "set")}
+    known |= {("airflow", "rotate-fernet-key")}
     is_known = tuple(words[:3]) in known or words[:3] == ["aws", "s3", "ls"]
     if "--conf" in words:
         is_known &= set(json.loads(words[words.index("--conf") + 1])) <= dag_params()
