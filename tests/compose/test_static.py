@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 from fnmatch import fnmatch
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,34 @@ def test_production_holds_nothing_of_the_sandbox() -> None:
     names = {word for words in copied for word in words if not word.startswith("--")}
     assert names == {"requirements.lock", "plugins", "include", "dags", "container", "LICENSE"}
     assert "COPY --from" not in DOCKERFILE
+
+
+def imported(folders: list[str]) -> set[str]:
+    """Return the distributions whose modules the Python files of these folders import."""
+    names: set[str] = set()
+    for path in (path for folder in folders for path in (REPOSITORY / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            names |= {module.split(".")[0] for module in modules if path.parts[-2] != "local"}
+    distributions = packages_distributions()
+    return {
+        re.sub(r"[._]+", "-", distributions[name][0]).lower()
+        for name in names - set(sys.stdlib_module_names)
+        if name in distributions
+    }
+
+
+@pytest.mark.parametrize(
+    ("folders", "lock"),
+    [(["sandbox"], "requirements-sandbox.lock"), (["plugins", "dags", "container"], "requirements.lock")],
+)
+def test_an_image_has_what_its_code_imports(folders: list[str], lock: str) -> None:
+    """Every distribution that an image's code imports is in the lock that the image installs."""
+    locked = set(re.findall(r"^([\w.-]+)==", (REPOSITORY / lock).read_text(), re.MULTILINE))
+    found = imported(folders)
+    assert {"boto3", "pyarrow"} <= found
+    assert {name for name in found if not name.startswith(("apache-airflow", "mypy-boto3"))} <= locked
 
 
 @pytest.mark.parametrize("stage", ["production", "sandbox"])
