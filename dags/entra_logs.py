@@ -24,30 +24,14 @@ its own. Settings: `docs/connections.md`; errors: `docs/troubleshooting.md`.
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from airflow.sdk import (
-    DAG,
-    AsyncCallback,
-    CronPartitionTimetable,
-    DeadlineAlert,
-    DeadlineReference,
-    Param,
-)
+from airflow.sdk import DAG, CronPartitionTimetable, Param
 
-from entra_lake.alerts import run_failed, run_is_late, task_failed
-from entra_lake.lake_dag import LakeDag
-from entra_lake.retries import ErrorTreeRetryPolicy
+from entra_lake.alerts import run_failed
+from entra_lake.lake_dag import DEFAULTS, POOL, LakeDag, late_alert
 from entra_lake.settings import LakeSettings, read_lakes
 from entra_lake.stream_day import prepare, stream_day
-
-#: A run that is not done so long after it was queued is worth a mail.
-LATE_AFTER = timedelta(hours=6)
-#: The pool of one slot in which extracts wait for Graph. Airflow never schedules a task whose pool does not
-#: exist, so the pool is used only where set-up has made it (`airflow pools set entra_graph 1 Graph`) and says so.
-#: Without it the request budget in S3 keeps the pace all the same.
-POOL = os.environ.get("ENTRA_LAKE_POOL") or "default_pool"
 
 PARAMS = {
     "day": Param(
@@ -65,15 +49,8 @@ PARAMS = {
     ),
 }
 
-DEFAULTS = {
-    "owner": "entra-lake",
-    "retries": 4,
-    "retry_delay": timedelta(minutes=2),
-    "retry_exponential_backoff": 2.0,
-    "max_retry_delay": timedelta(minutes=30),
-    "retry_policy": ErrorTreeRetryPolicy(),
-    "on_failure_callback": task_failed,
-}
+#: Before re-reading, when both wait for a slot.
+PRIORITY = 10
 
 
 def daily_dag(lake: LakeSettings) -> DAG:
@@ -87,9 +64,9 @@ def daily_dag(lake: LakeSettings) -> DAG:
         catchup=False,  # missed days are read again from what the manifests lack, not from Airflow's history
         max_active_runs=3,
         params=PARAMS,
-        default_args=DEFAULTS,
+        default_args={**DEFAULTS, "priority_weight": PRIORITY},
         on_failure_callback=run_failed,
-        deadline=DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, LATE_AFTER, AsyncCallback(run_is_late)),
+        deadline=late_alert(),
         tags=["entra-lake", lake.name],
     ) as dag:
         day = prepare(lake.name)

@@ -28,7 +28,9 @@ LAYERS = [
     {"lake"},
     {"listing"},
     {"extract", "load", "tables", "verify", "acknowledge", "audit"},
+    {"holdings"},
     {"collect", "rebuild"},
+    {"reconcile"},
     {"report", "commands", "__main__", "mail", "incidents"},
     AIRFLOW_AWARE,
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from entra_lake.errors import EntraLakeError
 from entra_lake.failures import Cause, Failure, describe
 from entra_lake.redaction import quote
-from entra_lake.runs import day_of_run
+from entra_lake.runs import day_of_run, is_about_a_day
 from entra_lake.settings import DEFAULT_LAKE
 from entra_lake.streams import STREAMS
 
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: XCom key under which a failed task notes that somebody was told of it.
 TOLD = "told"
+#: The task whose list the groups of `entra_reconcile` are mapped over.
+FINDER = "find_due"
 #: Runs of whose failures this very process has told: `dag.test()` has no supervisor whom `run_failed` could ask.
 _TOLD_HERE: set[str] = set()
 
@@ -130,7 +132,7 @@ def _failure(  # noqa: PLR0913 - what is known of a failure
     arguments: Mapping[str, Any] | None = None,
 ) -> Failure:
     dag_id = context["dag"].dag_id
-    given = arguments or {}
+    given = _given(context, map_index, arguments or {})
     stream = given.get("stream") or task_id.partition(".")[0]
     stream = stream if stream in STREAMS else ""
     states = _states(context) if stream else {}
@@ -144,8 +146,21 @@ def _failure(  # noqa: PLR0913 - what is known of a failure
         try_number=try_number,
         stream=stream,
         day=_day(context, given.get("day")),
-        steps=_steps(states, stream),
+        steps=_steps(states, task_id.partition(".")[0], map_index),
     )
+
+
+def _given(context: Context, map_index: int, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a task was given; the DAG processor does not know it, so a mapped one looks where it came from."""
+    known = {name: value for name, value in arguments.items() if isinstance(value, str)}
+    if map_index < 0 or "stream" in known:
+        return known
+    try:
+        found = context["ti"].xcom_pull(task_ids=FINDER, run_id=str(context["run_id"]), map_indexes=-1)
+        return {**known, **found[map_index]}
+    except Exception as error:  # noqa: BLE001 - a mail without stream and day is better than none
+        log.warning("What instance %d was about cannot be had: %s", map_index, quote(str(error)))
+        return known
 
 
 def _states(context: Context) -> dict[str, str]:
@@ -159,13 +174,13 @@ def _states(context: Context) -> dict[str, str]:
     return {name: str(state or "not started") for name, state in found.get(run_id, {}).items()}
 
 
-def _steps(states: Mapping[str, str], stream: str) -> dict[str, str]:
-    """Return the stream's own tasks, by their short names."""
-    prefix = f"{stream}."
+def _steps(states: Mapping[str, str], group: str, map_index: int) -> dict[str, str]:
+    """Return the tasks of the same stream and day, by their short names."""
+    prefix, suffix = f"{group}.", f"_{map_index}" if map_index >= 0 else ""
     return {
-        name.removeprefix(prefix): "failed" if state == "running" else state
+        name.removeprefix(prefix).removesuffix(suffix): "failed" if state == "running" else state
         for name, state in states.items()
-        if name.startswith(prefix)
+        if name.startswith(prefix) and name.endswith(suffix)
     }
 
 
@@ -198,6 +213,8 @@ def _day(context: Context, given: object) -> date | None:
     try:
         if isinstance(given, str):
             return date.fromisoformat(given)
+        if not is_about_a_day(context["dag"].dag_id):
+            return None
         run = context["dag_run"]
         return day_of_run(context.get("partition_key"), context["params"].get("day"), run.run_after)
     except (EntraLakeError, ValueError, KeyError, AttributeError):

@@ -16,7 +16,6 @@ from entra_lake.load import load, transform
 from entra_lake.manifest import Manifest
 from entra_lake.passes import PassReport
 from entra_lake.schema import Stream
-from entra_lake.slices import ONE_DAY
 from entra_lake.tables import prepare, repair_partitions
 from entra_lake.verify import partial_error
 
@@ -63,13 +62,13 @@ def collect(
     chosen = tuple(streams or lake.streams)
     for day in sorted(days):
         for stream in chosen:
-            try:
-                yield collect_day(lake, stream, day, run_id, on_progress)
-            except EntraLakeError as error:
-                log.error("%s %s: %s", stream.name, day, error)  # noqa: TRY400 - the message says all
-                yield Outcome(stream, day, error=error)
+            yield try_day(lake, stream, day, run_id, on_progress)
 
 
-def day_range(first: date, last: date) -> list[date]:
-    """Return all days from the first to the last, both included."""
-    return [first + ONE_DAY * count for count in range((last - first).days + 1)]
+def try_day(lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnProgress = lambda _: None) -> Outcome:
+    """Take one day of one stream to the lake as far as it goes; its error is part of the outcome."""
+    try:
+        return collect_day(lake, stream, day, run_id, on_progress)
+    except EntraLakeError as error:
+        log.error("%s %s: %s", stream.name, day, error)  # noqa: TRY400 - the message says all
+        return Outcome(stream, day, error=error)

@@ -10,7 +10,7 @@ from datetime import date
 
 from entra_lake.acknowledge import SKIPPED
 from entra_lake.audit import CHECKS, Audit, audit
-from entra_lake.collect import collect, day_range
+from entra_lake.collect import collect
 from entra_lake.errors import ConfigurationError
 from entra_lake.lake import Lake, open_lake
 from entra_lake.progress import Progress
@@ -18,7 +18,7 @@ from entra_lake.rebuild import Rebuilt, rebuild
 from entra_lake.report import outcome_table, size_text, text_table
 from entra_lake.schema import Stream
 from entra_lake.settings import LakeSettings, read_lake
-from entra_lake.slices import ONE_DAY, check_day, parse_day
+from entra_lake.slices import ONE_DAY, check_day, day_range, parse_day
 from entra_lake.streams import get_stream
 
 #: Calls from the command line share one run, so that the next call goes on where the last was interrupted.

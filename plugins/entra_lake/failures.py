@@ -12,6 +12,7 @@ from urllib.parse import quote as percent_encode
 from entra_lake.advice import WORDS
 from entra_lake.errors import EntraLakeError, RetryableError
 from entra_lake.redaction import quote
+from entra_lake.runs import again_command
 from entra_lake.streams import STREAMS
 
 #: Codes whose cause is the lake's, whichever stream meets it first: one mail is enough for all streams.
@@ -93,8 +94,7 @@ class Failure:
     @property
     def command(self) -> str:
         """Return the command that takes the day again."""
-        conf = f' --conf \'{{"day": "{self.day}"}}\'' if self.day else ""
-        return f"airflow dags trigger {self.dag_id}{conf}"
+        return again_command(self.dag_id, self.stream, self.day)
 
 
 def describe(error: BaseException | None) -> Cause:

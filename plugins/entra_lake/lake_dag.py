@@ -1,10 +1,40 @@
-"""A DAG with a deadline that `airflow dags test` and `dag.test()` can run."""
+"""What the lake's DAGs have in common: how tasks fail and retry, where they wait for Graph, what comes late.
+
+Whoever parses a DAG imports this module, so it imports nothing heavy.
+"""
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference  # type: ignore[attr-defined]
+
+from entra_lake.alerts import run_is_late, task_failed
+from entra_lake.retries import ErrorTreeRetryPolicy
+
+#: A run that is not done so long after it was queued is worth a mail.
+LATE_AFTER = timedelta(hours=6)
+#: The pool of one slot in which extracts wait for Graph. Airflow never schedules a task whose pool does not
+#: exist, so the pool is used only where set-up has made it (`airflow pools set entra_graph 1 Graph`) and says so.
+#: Without it the request budget in S3 keeps the pace all the same.
+POOL = os.environ.get("ENTRA_LAKE_POOL") or "default_pool"
+
+DEFAULTS: dict[str, Any] = {
+    "owner": "entra-lake",
+    "retries": 4,
+    "retry_delay": timedelta(minutes=2),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=30),
+    "retry_policy": ErrorTreeRetryPolicy(),
+    "on_failure_callback": task_failed,
+}
+
+
+def late_alert() -> DeadlineAlert:
+    """Return the deadline of a run: whoever is not done by then is mailed about."""
+    return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, LATE_AFTER, AsyncCallback(run_is_late))
 
 
 class LakeDag(DAG):

@@ -25,7 +25,7 @@ from entra_lake.incidents import Incident, claim, close, withdraw
 from entra_lake.layout import manifest_key
 from entra_lake.mail import Letter, address, send, sender_of, write_letter
 from entra_lake.redaction import quote
-from entra_lake.runs import day_of_run
+from entra_lake.runs import again_command, day_of_run, is_about_a_day
 from entra_lake.settings import LakeSettings, read_lake
 from entra_lake.store import S3Store
 from entra_lake.streams import STREAMS, get_stream
@@ -100,7 +100,7 @@ def recovery_letter(incident: Incident, settings: LakeSettings, store: S3Store) 
     missing = {day: _missing(store, streams, day) for day in incident.days if day}
     states = [(day, f"missing: {', '.join(gone)}" if gone else "collected meanwhile") for day, gone in missing.items()]
     todo = [
-        f'Take {day} again: airflow dags trigger {incident.dag_id} --conf \'{{"day": "{day}"}}\''
+        f"Take {day} again: {again_command(incident.dag_id, incident.stream, date.fromisoformat(day))}"
         for day, gone in missing.items()
         if gone
     ]
@@ -168,6 +168,8 @@ def _missing(store: S3Store, streams: list[str], day: str) -> list[str]:
 
 
 def _day_of(run: Mapping[str, Any]) -> date | None:
+    if not is_about_a_day(str(run["dag_id"])):
+        return None
     run_after = datetime.fromisoformat(str(run.get("run_after")))
     try:
         return day_of_run(run.get("partition_key"), (run.get("conf") or {}).get("day"), run_after)

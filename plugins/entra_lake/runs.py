@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 
 from entra_lake.errors import ConfigurationError
 from entra_lake.slices import ONE_DAY, parse_day
+
+#: How the id of the DAG begins that reads days again; each lake has its own.
+RECONCILE = "entra_reconcile"
 
 
 def day_of_run(partition_key: str | None, params_day: str | None, run_after: datetime) -> date:
@@ -27,3 +31,18 @@ def day_of_run(partition_key: str | None, params_day: str | None, run_after: dat
         )
         raise ConfigurationError(message)
     return days.pop() if days else run_after.astimezone(UTC).date() - ONE_DAY
+
+
+def is_about_a_day(dag_id: str) -> bool:
+    """Tell whether the DAG's runs have a day; those of `entra_reconcile` are about many."""
+    return not dag_id.startswith(RECONCILE)
+
+
+def again_command(dag_id: str, stream: str, day: date | None) -> str:
+    """Return the command that takes the day again."""
+    if day is None:
+        return f"airflow dags trigger {dag_id}"
+    conf: dict[str, object] = {"day": str(day)} if is_about_a_day(dag_id) else {"days": [str(day)]}
+    if stream and not is_about_a_day(dag_id):
+        conf["streams"] = [stream]
+    return f"airflow dags trigger {dag_id} --conf '{json.dumps(conf)}'"

@@ -84,6 +84,11 @@ def parse_day(text: str) -> date:
         raise ConfigurationError(message) from None
 
 
+def day_range(first: date, last: date) -> list[date]:
+    """Return all days from the first to the last, both included."""
+    return [first + ONE_DAY * count for count in range((last - first).days + 1)]
+
+
 def check_day(day: date, now: datetime, retention_days: int) -> None:
     """Refuse a day that Graph cannot answer for.
 

@@ -7,7 +7,7 @@ of these functions may run again and changes nothing the second time.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowRescheduleException
 
 from entra_lake import extract as extracting
 from entra_lake import load as loading
+from entra_lake import reconcile as reconciling
 from entra_lake import tables
 from entra_lake import verify as verifying
 from entra_lake.errors import ThrottledError
@@ -48,6 +49,32 @@ def prepare(lake: str) -> str:
     facts = tables.prepare(opened)
     log.info("prepare %s: lake of tenant %s, collecting from %s", day, facts["tenant_id"], facts["collect_from"])
     return str(day)
+
+
+def find_due(lake: str) -> list[dict[str, str]]:
+    """Find out which days have to be read, and bring the lake's tables up to date if there are any.
+
+    :returns: stream, day and reason of each, the most urgent first, for the mapped tasks behind.
+    """
+    params = get_current_context()["params"]
+    opened, streams = open_airflow_lake(lake), list(params.get("streams") or ())
+    found = [
+        {"stream": stream, "day": str(day), "why": reconciling.BY_HAND}
+        for stream, day in reconciling.chosen_days(opened, *_chosen(params), streams)
+    ] or [
+        {"stream": item.stream, "day": str(item.day), "why": reconciling.label(item)}
+        for item in reconciling.find_due(opened, streams).kept
+    ]
+    if found:
+        tables.prepare(opened)
+    for number, item in enumerate(found):
+        log.info("%d: %s %s (%s)", number, *item.values())
+    return found
+
+
+def _chosen(params: Mapping[str, Any]) -> tuple[list[date], date | None, date | None]:
+    first, last = (parse_day(params[name]) if params.get(name) else None for name in ("from", "to"))
+    return [parse_day(text) for text in params.get("days") or ()], first, last
 
 
 def extract(lake: str, stream: str, day: str) -> dict[str, Any]:
