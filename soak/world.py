@@ -20,6 +20,7 @@ from entra_lake.connections import read_connection
 from entra_lake.lake import Lake, open_lake
 from entra_lake.schema import Stream
 from entra_lake.settings import LakeSettings
+from sandbox.aws.athena.api import AthenaApi
 from sandbox.clock import Clock as SandboxClock
 from sandbox.environment import environment
 from sandbox.serve import Sandbox
@@ -27,8 +28,9 @@ from sandbox.tenant.versions import Row
 from soak.stores import SteeredStore, Steering
 from soak.wire import DirectAws
 
-#: A query that really runs in the sandbox takes real time; so do the looks at it.
-QUERY_LOOK_SECONDS = 0.004
+#: A query that really runs in the sandbox takes real time: so long is waited for it between two looks.
+LONGEST_QUERY_SECONDS = 0.5
+_NAP_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class World:
             self._aws.client("athena"),
             database=self.settings.database,
             workgroup=self.settings.workgroup,
-            clock=_query_clock(),
+            clock=_query_clock(self.cloud.aws.athena),
         )
         return lake
 
@@ -114,13 +116,15 @@ class World:
         self.cloud.control.add_record(wanted)
 
 
-def _query_clock() -> Clock:
+def _query_clock(athena: AthenaApi) -> Clock:
     """Return a clock for looks at queries: how often one looks depends on this machine, and must move nothing."""
     waited = [0.0]
 
     def sleep(seconds: float) -> None:
         waited[0] += seconds
-        time.sleep(QUERY_LOOK_SECONDS)
+        ends = time.monotonic() + LONGEST_QUERY_SECONDS
+        while athena.is_busy and time.monotonic() < ends:
+            time.sleep(_NAP_SECONDS)
 
     return Clock(sleep=sleep, monotonic=lambda: waited[0])
 

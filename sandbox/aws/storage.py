@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +26,21 @@ from sandbox.aws.request import Call, Reply, read_call, s3_error
 PART_OPERATIONS = ("UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload", "ListParts")
 
 
+class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
+    """moto's way from a host to a service, gone once per host: moto looks through its own folder for each request."""
+
+    def __init__(self, create_app: Callable[[Any], Any]) -> None:
+        """Remember nothing yet."""
+        super().__init__(create_app)
+        self._services: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Return the service of a host."""
+        if host not in self._services:
+            self._services[host] = super().get_backend_for_host(host)
+        return self._services[host]
+
+
 class Storage:
     """The kept services of one simulated account. Every call is answered after what it changed is on disk."""
 
@@ -38,7 +53,7 @@ class Storage:
         self.lock = threading.RLock()
         self.objects = ObjectStore(folder, account, region)
         self.documents = Documents(folder, account, region)
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = Dispatcher(create_backend_app)
 
     def load(self) -> None:
         """Read the state of an earlier process."""

@@ -39,6 +39,11 @@ class AthenaApi:
         self._held: list[Execution] = []
         self._lock = threading.Lock()
 
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a query is on its way to its end; one that is stuck on purpose is on none."""
+        return self._queue.unfinished_tasks > 0
+
     def start(self) -> None:
         """Start the workers."""
         self.work_groups.load()
@@ -174,6 +179,7 @@ class AthenaApi:
                 self._held.append(execution)  # it stays QUEUED until it is stopped
             else:
                 runner.run(execution)
+            self._queue.task_done()
 
     def _cancel_all(self) -> None:
         for execution in list(self.executions.values()):
