@@ -159,7 +159,7 @@ class Life:
 
     def _facts(self) -> LakeFacts | None:
         found = self.world.open().store.read(LAKE_KEY)
-        return LakeFacts.of(json.loads(found[0]), self.world.settings) if found else None
+        return LakeFacts.read(json.loads(found[0]), self.world.settings) if found else None
 
     def _streams(self) -> tuple[Stream, ...]:
         return self.world.open().streams

@@ -14,14 +14,14 @@ AIRFLOW_AWARE = {"hooks", "alerts", "notices", "tasks", "stream_day", "lake_dag"
 #: The pure core, tested without network, disk or cloud.
 PURE = {
     "errors", "schema", "streams", "clock", "slices", "flatten", "identity", "versions", "layout", "passes", "manifest",
-    "progress", "runs", "rereading", "lake_facts", "day_state", "due", "advice", "failures", "dictionary",
+    "progress", "runs", "rereading", "lake_facts", "day_state", "due", "coverage", "advice", "failures", "dictionary",
 }  # fmt: skip
 #: Lower layers first; a module may import its own layer and those below.
 LAYERS = [
     {"errors", "schema", "clock", "streams", "redaction"},
     {"slices", "flatten", "identity", "layout", "versions", "passes", "manifest", "progress", "runs", "connections",
      "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
-     "rereading", "lake_facts", "day_state", "due", "advice", "failures", "dictionary"},
+     "rereading", "lake_facts", "day_state", "due", "coverage", "advice", "failures", "dictionary"},
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
      "asking", "graph"},
     {"raw", "footer", "tally", "windows", "known", "news", "build", "checkpoints", "findings"},

@@ -75,10 +75,10 @@ def state(
     done = readings(manifest, day)
     if manifest is None or not done:
         return _unread(now, lake, day)
-    if done[-1].has_failed or _member(manifest, "failed"):
+    if done[-1].has_failed:
         return State.PARTIAL
     ages = ages_of(manifest, now, lake, day)
-    never_made = _never_made(_member(manifest, "dropped") if dropped is None else dropped, done, ages)
+    never_made = _never_made(manifest.dropped if dropped is None else dropped, done, ages)
     if any(item.is_clean and item.age >= ages[-1] for item in done) and not never_made:
         return State.SEALED
     last = done[-1]
@@ -104,7 +104,7 @@ def ages_of(manifest: Manifest | None, now: datetime, lake: LakeFacts, day: date
     """
     if manifest is None or now < expires_at(day, lake):
         return lake.ages
-    wanted = _member(manifest, "reread_ages") or lake.reread_ages
+    wanted = manifest.reread_ages or lake.reread_ages
     return min(lake.ages, planned_ages(wanted, manifest.retention_days), key=lambda ages: ages[-1])
 
 
@@ -131,11 +131,6 @@ def repeat_at(tried: Sequence[Reading], *, is_last: bool) -> datetime | None:
     if len(tried) <= MOST_REPEATS:
         return latest.started_at + REPEAT_AFTER * (1 << len(tried) - 1)
     return start_of_age(latest.started_at.date(), 1) if is_last else None
-
-
-def _member(manifest: Manifest, name: str) -> tuple[Any, ...]:
-    """Return a list of the manifest that older manifests lack."""
-    return tuple(getattr(manifest, name, ()))
 
 
 def _never_made(dropped: Collection[int], done: Sequence[Reading], ages: Sequence[int]) -> list[int]:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from entra_lake.day_state import Reading, State, ages_of, attempts, readings, repeat_at, state
 from entra_lake.lake_facts import LakeFacts, age_of, expires_at, first_due_at, start_of_age
 from entra_lake.manifest import Manifest
-from entra_lake.slices import ONE_DAY
+from entra_lake.slices import ONE_DAY, day_range
 
 Manifests = Mapping[tuple[str, date], Manifest]
 #: Tells how many requests a pass over this day of this stream is likely to take.
@@ -158,9 +158,9 @@ def lost_days(now: datetime, manifests: Manifests, lake: LakeFacts) -> list[tupl
     last = now.astimezone(UTC).date() - ONE_DAY
     return [
         (stream, day)
-        for day in _days(lake.collect_from, last)
+        for day in day_range(lake.collect_from, last)
         for stream in lake.streams
-        if state(manifests.get((stream, day)), now, lake, day) is State.LOST
+        if state(manifests.get((stream, day)), now, lake.of(stream), day) is State.LOST
     ]
 
 
@@ -169,19 +169,21 @@ def endangered(
 ) -> list[tuple[str, date, State]]:
     """Return each stream and day that is missing or partial and ages out within this time, nearest first."""
     found = [
-        (stream, day, state(manifests.get((stream, day)), now, lake, day))
-        for day in _readable_days(now, lake)
+        (stream, day, state(manifests.get((stream, day)), now, lake.of(stream), day))
         for stream in lake.streams
-        if expires_at(day, lake) - now <= within
+        for day in readable_days(now, lake.of(stream))
+        if expires_at(day, lake.of(stream)) - now <= within
     ]
+    found.sort(key=lambda item: expires_at(item[1], lake.of(item[0])))
     return [item for item in found if item[2] in {State.MISSING, State.PARTIAL}]
 
 
 def _dues(now: datetime, manifests: Manifests, lake: LakeFacts) -> Iterator[Due]:
     for stream in lake.streams:
-        for day in _readable_days(now, lake):
-            if debt := owed(manifests.get((stream, day)), now, lake, day):
-                yield Due(stream=stream, day=day, expires_at=expires_at(day, lake), **vars(debt))
+        facts = lake.of(stream)
+        for day in readable_days(now, facts):
+            if debt := owed(manifests.get((stream, day)), now, facts, day):
+                yield Due(stream=stream, day=day, expires_at=expires_at(day, facts), **vars(debt))
 
 
 def _repetition(done: Sequence[Reading], age: int, moment: datetime, ages: Sequence[int]) -> Debt | None:
@@ -206,11 +208,7 @@ def _dropped(item: Due) -> Due:
     return replace(item, reason=Reason.BUDGET) if item.reason is Reason.MIDDLE else item
 
 
-def _readable_days(now: datetime, lake: LakeFacts) -> Iterator[date]:
-    """Yield the days in scope that are over and that Graph still serves, oldest first."""
+def readable_days(now: datetime, lake: LakeFacts) -> list[date]:
+    """Return the days in scope that are over and that Graph still serves, oldest first."""
     today = now.astimezone(UTC).date()
-    return _days(max(lake.collect_from, today - timedelta(days=lake.retention_days)), today - ONE_DAY)
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    return (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return day_range(max(lake.collect_from, today - timedelta(days=lake.retention_days)), today - ONE_DAY)

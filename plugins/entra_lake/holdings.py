@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import date
 
 from entra_lake.lake import Lake, claim_lake
 from entra_lake.lake_facts import LakeFacts
 from entra_lake.layout import manifest_key
 from entra_lake.manifest import Manifest
-from entra_lake.slices import ONE_DAY, day_range
 from entra_lake.streams import get_stream
 
 #: Manifests are small: most of the time goes into waiting for S3.
@@ -22,7 +21,7 @@ def read_facts(lake: Lake) -> LakeFacts:
 
     :raises WrongTenantError: when the lake was begun for another tenant.
     """
-    return LakeFacts.of(claim_lake(lake), lake.settings)
+    return LakeFacts.read(claim_lake(lake), lake.settings)
 
 
 def read_manifests(lake: Lake, days: Iterable[date]) -> dict[tuple[str, date], Manifest]:
@@ -31,10 +30,3 @@ def read_manifests(lake: Lake, days: Iterable[date]) -> dict[tuple[str, date], M
     with ThreadPoolExecutor(_READERS) as pool:
         found = pool.map(lambda item: lake.store.read(manifest_key(get_stream(item[0]), item[1])), wanted)
         return {key: Manifest.from_bytes(content[0]) for key, content in zip(wanted, found, strict=True) if content}
-
-
-def readable_days(now: datetime, facts: LakeFacts) -> list[date]:
-    """Return the days in scope that are over and that Graph still serves, oldest first."""
-    last = now.date() - ONE_DAY
-    first = max(facts.collect_from, now.date() - timedelta(days=facts.retention_days))
-    return day_range(first, last)

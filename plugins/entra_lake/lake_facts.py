@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -16,6 +16,20 @@ FIRST_READING_AT = time(7, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
+class StreamFacts:
+    """What holds for one stream and not for the whole lake.
+
+    :param collect_from: its first day, where it was added to a lake that had begun before.
+    :param created_at: when it was added.
+    :param retention_days: how long Graph keeps it, where that was found to be less than the setting says.
+    """
+
+    collect_from: date | None = None
+    created_at: datetime | None = None
+    retention_days: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LakeFacts:
     """What the lake promises and Microsoft keeps.
 
@@ -23,6 +37,7 @@ class LakeFacts:
     :param retention_days: how long Microsoft keeps a day, as far as is known today.
     :param reread_ages: at which ages in days a day is to be read; see `ages`.
     :param created_at: when the lake began: nothing can have been overdue before.
+    :param stream_facts: what differs for single streams; see `of`.
     """
 
     tenant_id: str
@@ -31,26 +46,51 @@ class LakeFacts:
     reread_ages: tuple[int, ...]
     streams: tuple[str, ...]
     created_at: datetime | None = None
+    stream_facts: Mapping[str, StreamFacts] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any], settings: LakeSettings) -> LakeFacts:
+    def read(
+        cls, facts: Mapping[str, Any], settings: LakeSettings, named_retention: Mapping[str, int] | None = None
+    ) -> LakeFacts:
         """Put together what lake.json holds and the lake's settings.
+
+        :param named_retention: by stream, the retention that Graph's own refusals have named.
 
         :raises ConfigurationError: when lake.json does not say where the lake begins.
         """
         try:
-            created_at = facts.get("created_at")
+            begun, named = facts.get("streams") or {}, named_retention or {}
             return cls(
                 tenant_id=str(facts["tenant_id"]),
                 collect_from=date.fromisoformat(str(facts["collect_from"])),
                 retention_days=settings.retention_days,
                 reread_ages=tuple(settings.reread_ages),
                 streams=tuple(settings.streams),
-                created_at=datetime.fromisoformat(created_at).astimezone(UTC) if created_at else None,
+                created_at=_moment(facts.get("created_at")),
+                stream_facts={
+                    name: StreamFacts(
+                        collect_from=date.fromisoformat(begun[name]["collect_from"]) if name in begun else None,
+                        created_at=_moment(begun[name].get("created_at")) if name in begun else None,
+                        retention_days=named.get(name),
+                    )
+                    for name in {*begun, *named}
+                },
             )
         except (KeyError, TypeError, ValueError) as error:
             message = f"lake.json does not say where the lake begins ({error!r}). Restore it from its earlier version."
             raise ConfigurationError(message) from error
+
+    def of(self, stream: str) -> LakeFacts:
+        """Return what holds for this stream: one that came later begins later, and Graph may keep it for less."""
+        own = self.stream_facts.get(stream)
+        if own is None:
+            return self
+        return replace(
+            self,
+            collect_from=max(self.collect_from, own.collect_from or self.collect_from),
+            created_at=own.created_at or self.created_at,
+            retention_days=min(self.retention_days, own.retention_days or self.retention_days),
+        )
 
     @property
     def ages(self) -> tuple[int, ...]:
@@ -81,3 +121,7 @@ def expires_at(day: date, lake: LakeFacts) -> datetime:
 def hours_to_expiry(day: date, now: datetime, lake: LakeFacts) -> float:
     """Return for how many hours the day can still be read; 0 when it has aged out."""
     return max(0.0, (expires_at(day, lake) - now).total_seconds() / 3600)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

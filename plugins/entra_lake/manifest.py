@@ -24,6 +24,8 @@ class Manifest:
     :param passes: summaries of the complete passes, in their order; see `passes.summarise`.
     :param object: key, ETag, size, SHA-256 and footer of the Parquet object that was counted.
     :param athena: what Athena counted: `rows`, `ids`, `query_id`, `bytes_scanned`.
+    :param reread_ages: at which ages, in days, the settings of that time wanted the day to be read.
+    :param dropped: ages at which the request budget could not pay a reading; see `due.Reason.BUDGET`.
     :param previous_sha256: hash of the manifest that this one replaced; None for the first.
     """
 
@@ -37,6 +39,8 @@ class Manifest:
     athena: Mapping[str, Any]
     drift: Mapping[str, int] = field(default_factory=dict)
     lateness: Mapping[str, int] = field(default_factory=dict)
+    reread_ages: tuple[int, ...] = ()
+    dropped: tuple[int, ...] = ()
     previous_sha256: str | None = None
     format: int = FORMAT
 
@@ -55,7 +59,8 @@ class Manifest:
         facts = json.loads(content)
         names = {item.name for item in fields(cls)}
         known = {name: value for name, value in facts.items() if name in names}
-        return cls(**{**known, "passes": tuple(known["passes"])})
+        tuples = {name: tuple(known.get(name, ())) for name in ("passes", "reread_ages", "dropped")}
+        return cls(**{**known, **tuples})
 
 
 def manifest_hash(content: bytes) -> str:
