@@ -11,6 +11,7 @@ import pytest
 
 from entra_lake import sql
 from entra_lake.streams import STREAMS
+from entra_lake.views import read_views
 from sandbox.aws.athena.ddl import STATEMENTS
 from sandbox.aws.athena.scanner import Scanner
 from sql_oracle import check
@@ -105,8 +106,8 @@ def test_what_trino_accepts_passes(statement: str) -> None:
 
 
 def templates() -> list[Path]:
-    """Collect the files, also those that are written after this test."""
-    return sorted(SQL.rglob("*.sql"))
+    """Collect the files, also later ones; test_sql_cases.py takes those with front matter."""
+    return sorted(path for path in SQL.rglob("*.sql") if not path.read_text(encoding="utf-8").startswith("/* ---"))
 
 
 class Placeholder(jinja2.Undefined):
@@ -125,6 +126,7 @@ def render(path: Path) -> str:
     stream = STREAMS["sign_ins"]
     days = dict.fromkeys(("day", "start", "end", "first_day", "last_day"), date(2026, 1, 1))
     names = {"database": "lake", "table": stream.history_table, "view": stream.name, "columns": stream.table_columns}
+    names |= {"select": "SELECT id FROM sign_ins", "properties": {"name": "value"}}
     text = environment.get_template(path.relative_to(SQL).as_posix()).render(**names, **days)
     return VIEW.sub("", COMMENTS.sub("", text + "\n").strip().rstrip(";"))
 
@@ -137,7 +139,7 @@ def lake_columns() -> dict[str, dict[str, str]]:
         kinds = {column.name: sql.HIVE_TYPES[column.type] for column in stream.table_columns}
         found[stream.name] = {name: trino.get(kind, kind) for name, kind in kinds.items()} | {"dt": "varchar"}
         found[stream.history_table] = found[stream.name]
-    return found
+    return found | {view.name: {column.name: column.type for column in view.columns} for view in read_views()}
 
 
 @pytest.mark.parametrize("path", templates(), ids=[path.relative_to(SQL).as_posix() for path in templates()])

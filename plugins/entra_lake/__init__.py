@@ -10,6 +10,7 @@ The day's way, in reading order:
     flatten  arrow  footer      records as rows, and what the object says of itself
     load  store  layout         into the lake, under a condition
     tables  athena  sql         tables, partitions, statements
+    views  front_matter         the views for analysts: SQL files that say what they show
     verify  manifest            counted by Athena, acknowledged
     collect  lake  settings     the steps together; what they work on
     tasks  alerts  hooks/       the same for Airflow: the only modules that know it

@@ -1,4 +1,4 @@
-"""The data dictionary, written from the streams: `python -m entra_lake.dictionary docs/data-dictionary.md`."""
+"""The data dictionary, written from streams and views: `python -m entra_lake.dictionary docs/data-dictionary.md`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from entra_lake.schema import EXTRA_COLUMN, LAKE_COLUMNS, Column, Stream, Type
 from entra_lake.streams import STREAMS
+from entra_lake.views import View, read_views
 
 #: A type as analysts see it in Athena's SELECT.
 ATHENA_TYPES: dict[Type, str] = {
@@ -22,12 +23,18 @@ ATHENA_TYPES: dict[Type, str] = {
 
 _HEAD = """# Data dictionary
 
-Written from `plugins/entra_lake/streams/` by `python -m entra_lake.dictionary`; do not edit it by hand.
+Written from `plugins/entra_lake/streams/` and `include/sql/views/` by `python -m entra_lake.dictionary`; do not edit it
+by hand.
 
 Each stream has two names in Athena: the view `<stream>` shows each record once, with the content that was observed
 last; the table `<stream>_history` holds every version. Both have the same columns and are partitioned by `dt`, the UTC
 date of the event (`'2026-11-22'`). Put a condition on `dt` into every query: it decides how much Athena reads.
 """
+
+_VIEWS = """## Views for analysts
+
+Made of the streams: what they show is stable, whatever changes beneath them. `prepare` creates those for which the lake
+has the streams. They too are partitioned by `dt`: a condition on it reads only those days."""
 
 
 def dictionary() -> str:
@@ -36,7 +43,7 @@ def dictionary() -> str:
     partition = "| `dt` | varchar | The partition: UTC date of the event, `YYYY-MM-DD`. |"
     sections = [_section(stream) for stream in STREAMS.values()]
     head = f"{_HEAD}\n{_contents()}\n\n## Every stream\n\n{shared}\n{partition}"
-    return "\n\n".join([head, *sections]) + "\n"
+    return "\n\n".join([head, *sections, _VIEWS, *map(_view, read_views())]) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _contents() -> str:
     links = [f"[{stream.name}](#{stream.name})" for stream in STREAMS.values()]
-    return f"Streams: {', '.join(links)}. Columns that all of them have: [every stream](#every-stream)."
+    views = [f"[{view.name}](#{view.name})" for view in read_views()]
+    return (
+        f"Streams: {', '.join(links)}. Columns that all of them have: [every stream](#every-stream).\n\n"
+        f"[Views](#views-for-analysts): {', '.join(views)}."
+    )
 
 
 def _section(stream: Stream) -> str:
@@ -64,6 +75,15 @@ def _section(stream: Stream) -> str:
     ]
     lines = [f"- {name}: {text}" for name, text in facts]
     return "\n".join([f"## {stream.name}", "", stream.description, "", *lines, "", _columns(stream)])
+
+
+def _view(view: View) -> str:
+    needs = (
+        f"Needs {' and '.join(view.streams)}." if view.streams else f"Shows what there is of {', '.join(view.any_of)}."
+    )
+    head = "| Column | Type | Description |\n|---|---|---|\n"
+    rows = [f"| `{column.name}` | {column.type} | {_cell(column.description)} |" for column in view.columns]
+    return "\n".join([f"### {view.name}", "", f"{view.description} {needs}", "", head + "\n".join(rows)])
 
 
 def _columns(stream: Stream) -> str:

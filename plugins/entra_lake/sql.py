@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from entra_lake.errors import ConfigurationError
 from entra_lake.schema import NAME_PATTERN, Type
@@ -31,6 +32,8 @@ HIVE_TYPES: dict[str, str] = {
 
 _IDENTIFIERS = ("database", "table", "view")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
+#: SQL, not HTML: what is written into it comes as literals.
+_SANDBOX = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def render(name: str, **values: Any) -> str:  # noqa: ANN401 - what a template takes
@@ -38,12 +41,35 @@ def render(name: str, **values: Any) -> str:  # noqa: ANN401 - what a template t
 
     :raises ConfigurationError: when a name or text is of no form that is safe in a statement.
     """
-    for identifier in _IDENTIFIERS:
-        if identifier in values and not NAME_PATTERN.fullmatch(values[identifier]):
-            message = f"{identifier} {values[identifier]!r}: use lower-case letters, digits and _, a letter first."
-            raise ConfigurationError(message)
+    check_names(**{name: values[name] for name in _IDENTIFIERS if name in values})
     text = _environment(include_folder() / "sql").get_template(name).render(**values)
     return _COMMENT.sub("", text).strip()
+
+
+def render_text(body: str, **values: Any) -> str:  # noqa: ANN401 - what a template takes
+    """Return a statement that is no file of its own, with its placeholders filled.
+
+    Its author may be anybody who may drop a file into a folder: the template reaches nothing but the values.
+
+    :raises ConfigurationError: when a placeholder has no value, or the template is wrong.
+    """
+    try:
+        text = _SANDBOX.from_string(body).render(**values)
+    except TemplateError as error:
+        message = f"{error.message}. Known are: {', '.join(values)}."
+        raise ConfigurationError(message) from error
+    return _COMMENT.sub("", text).strip().rstrip(";")
+
+
+def check_names(**names: str) -> None:
+    """Make sure that names can be written into a statement.
+
+    :raises ConfigurationError: when one is of another form than Athena's plain one.
+    """
+    for kind, name in names.items():
+        if not NAME_PATTERN.fullmatch(name):
+            message = f"{kind} {name!r}: use lower-case letters, digits and _, a letter first."
+            raise ConfigurationError(message)
 
 
 def quote(value: str | date) -> str:

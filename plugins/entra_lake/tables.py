@@ -15,11 +15,13 @@ from entra_lake.lake import Lake, claim_lake
 from entra_lake.layout import partition_prefix, table_prefix
 from entra_lake.schema import Stream
 from entra_lake.sql import render
+from entra_lake.views import View, in_order, read_views
 
 #: Raise it when tables or views change in a way that older code cannot live with.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _VERSION_PROPERTY = "entra_lake.schema_version"
 _VIEW_PROPERTY = "entra_lake.view_sha256"
+_VIEWS_PROPERTY = "entra_lake.views_sha256"
 
 
 def prepare(lake: Lake) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def prepare(lake: Lake) -> dict[str, Any]:
     _make_database(lake)
     for stream in lake.streams:
         shape_table(lake, stream)
+    shape_views(lake)
     return facts
 
 
@@ -65,6 +68,23 @@ def shape_table(lake: Lake, stream: Stream) -> None:
     _refuse_newer(table, stream)
     _add_columns(lake, stream, table)
     _replace_view(lake, stream, table)
+
+
+def shape_views(lake: Lake) -> None:
+    """Create the analysts' views for which the lake has the streams, or bring them to this version of the code.
+
+    Views keep no properties of their own, so the first stream's table notes what they were made from.
+    """
+    views = in_order([view for view in read_views() if view.is_for(lake.settings.streams)])
+    statements = {view.name: _create_view(lake, view) for view in views}
+    properties = {_VIEWS_PROPERTY: _sha256("\n".join(statements.values()))}
+    held = (_table(lake, lake.streams[0]) or {}).get("Parameters", {})
+    if properties.items() <= held.items() and all(_catalogued(lake, name) for name in statements):
+        return
+    for statement in statements.values():
+        lake.athena.run(statement)
+    names = {"database": lake.settings.database, "table": lake.streams[0].history_table}
+    lake.athena.run(render("tables/set_properties.sql", **names, properties=properties))
 
 
 def _check_bucket(lake: Lake) -> None:
@@ -94,14 +114,19 @@ def _make_database(lake: Lake) -> None:
 
 
 def _table(lake: Lake, stream: Stream) -> dict[str, Any] | None:
+    return _catalogued(lake, stream.history_table)
+
+
+def _catalogued(lake: Lake, name: str) -> dict[str, Any] | None:
+    """Return what Glue says of a table or view; None where there is none of this name."""
     try:
-        answer = lake.glue.get_table(DatabaseName=lake.settings.database, Name=stream.history_table)
+        answer = lake.glue.get_table(DatabaseName=lake.settings.database, Name=name)
     except ClientError as error:
         if error.response["Error"]["Code"] == "EntityNotFoundException":
             return None
-        raise map_error(error, f"Glue table {stream.history_table}") from error
+        raise map_error(error, f"Glue table {name}") from error
     except BotoCoreError as error:
-        raise map_error(error, f"Glue table {stream.history_table}") from error
+        raise map_error(error, f"Glue table {name}") from error
     table: dict[str, Any] = answer["Table"]
     return table
 
@@ -138,9 +163,20 @@ def _add_columns(lake: Lake, stream: Stream, table: Mapping[str, Any]) -> None:
 
 def _replace_view(lake: Lake, stream: Stream, table: Mapping[str, Any]) -> None:
     names = {"database": lake.settings.database, "table": stream.history_table}
-    statement = render("views/current.sql", **names, view=stream.name, columns=stream.table_columns)
-    sha256 = hashlib.sha256(statement.encode()).hexdigest()
-    if table.get("Parameters", {}).get(_VIEW_PROPERTY) == sha256:
+    statement = render("tables/create_current_view.sql", **names, view=stream.name, columns=stream.table_columns)
+    properties = {_VERSION_PROPERTY: str(SCHEMA_VERSION), _VIEW_PROPERTY: _sha256(statement)}
+    held = table.get("Parameters", {})
+    if properties.items() <= held.items():
         return
-    lake.athena.run(statement)
-    lake.athena.run(render("tables/set_schema_version.sql", **names, schema_version=SCHEMA_VERSION, view_sha256=sha256))
+    if held.get(_VIEW_PROPERTY) != properties[_VIEW_PROPERTY]:
+        lake.athena.run(statement)
+    lake.athena.run(render("tables/set_properties.sql", **names, properties=properties))
+
+
+def _create_view(lake: Lake, view: View) -> str:
+    select = view.select(lake.settings.database, lake.settings.streams)
+    return render("tables/create_view.sql", database=lake.settings.database, view=view.name, select=select)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import Dialect, exp
@@ -51,7 +52,7 @@ RETURNS = {
     Type.VARCHAR: ("to_iso8601", "format_datetime", "url_extract_host", "url_extract_path", "url_extract_query",
                    "url_extract_parameter", "url_extract_protocol"),
     Type.BOOLEAN: ("any_match", "all_match", "none_match", "arrays_overlap", "every", "is_json_scalar"),
-    Type.BIGINT: ("json_size", "width_bucket"),
+    Type.BIGINT: ("json_size", "json_array_length", "width_bucket"),
     Type.DOUBLE: ("great_circle_distance",),
     Type.MAP: ("map_agg", "histogram"),
 }  # fmt: skip
@@ -78,6 +79,11 @@ class LintError(Exception):
 
 def parse(sql: str) -> exp.Expression:
     """Parse a statement of Trino's grammar; refuse what only other dialects know."""
+    return _parse(sql).copy()
+
+
+@lru_cache(maxsize=512)
+def _parse(sql: str) -> exp.Expression:
     check_grammar(sql)
     try:
         tree = sqlglot.parse_one(sql, read=DIALECT)

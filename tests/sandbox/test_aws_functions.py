@@ -78,6 +78,8 @@ VALUES = [
     ("""cast(json_parse('"a"') AS varchar)""", "a"),
     ("""cast(json_extract('["a","b"]', '$') AS array(varchar))""", "[a, b]"),
     ("json_array_length('[1,2]')", "2"),
+    ("json_array_length('no JSON')", None),
+    ("json_array_length('{}')", None),
     ("""json_array_contains('["a","b"]', 'a')""", "true"),
     # arrays and maps
     ("any_match(ARRAY[1,2], x -> x > 1)", "true"),

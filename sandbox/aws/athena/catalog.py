@@ -83,6 +83,11 @@ class Catalog:
             else None,
         )
 
+    def definitions(self) -> str:
+        """Return all columns, keys and views as one text: what a query means depends on nothing else."""
+        tables = [self.find(database, name) for database in sorted(self._databases) for name in self.tables(database)]
+        return repr([(t.database, t.name, t.columns, t.keys, t.view_sql) for t in tables if t is not None])
+
     def raw(self, database: str, name: str) -> Any:
         """Return moto's table, or None."""
         return self._databases[database].tables.get(name) if database in self._databases else None

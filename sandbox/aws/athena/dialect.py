@@ -29,6 +29,7 @@ from sandbox.aws.athena.nodes import Type, call, has_type
 RENAMED = {
     "every": "bool_and", "codepoint": "unicode", "normalize": "nfc_normalize", "hamming_distance": "hamming",
     "arrays_overlap": "list_has_any", "year_of_week": "isoyear", "array_union": "t_array_union", "map_agg": "t_map_agg",
+    "json_array_length": "t_json_length",
     "xxhash64": "t_xxhash64", "to_iso8601": "t_iso8601", "width_bucket": "t_width_bucket", "json_size": "t_json_size",
     "great_circle_distance": "t_great_circle_distance", "is_json_scalar": "t_is_json_scalar",
     "url_extract_protocol": "t_url_extract_protocol", "url_extract_host": "t_url_extract_host",

@@ -16,6 +16,7 @@ from sandbox.aws.athena.ddl import Ddl
 from sandbox.aws.athena.engine import Engine, Query
 from sandbox.aws.athena.errors import QueryFailedError
 from sandbox.aws.athena.relations import File, changed
+from sandbox.aws.athena.remembered import Remembered
 from sandbox.aws.athena.results import Result
 from sandbox.aws.athena.scanner import Scanner
 from sandbox.aws.faults import Faults
@@ -24,7 +25,11 @@ from sandbox.aws.trino_lint import LintError
 CREATE_VIEW = re.compile(
     r"CREATE\s+(OR\s+REPLACE\s+)?VIEW\s+(.+?)\s+AS\s+(?=SELECT|WITH|\()", re.IGNORECASE | re.DOTALL
 )
-HIVE_TYPES = {"varchar": "string", "integer": "int", "timestamp with time zone": "timestamp", "json": "string"}
+HIVE_TYPES = {
+    "varchar": "string", "integer": "int", "timestamp with time zone": "timestamp", "json": "string",
+    "array": "array<string>",  # the only arrays of the lake
+}  # fmt: skip
+_view_columns = Remembered[dict[str, str]]()
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -143,7 +148,8 @@ class Runner:
             message = f"TABLE_ALREADY_EXISTS: line 1:1: View already exists: '{existing.full_name}'"
             raise QueryFailedError(message)
         engine = execution.engine
-        columns = engine.view_columns(engine.check(sql))
+        key = (sql, execution.database, self.catalog.definitions())
+        columns = _view_columns.get(key, lambda: engine.view_columns(engine.check(sql)))
         self.catalog.put_table(database, view, _view_input(view, sql, execution.database, columns))
         return Result.text([])
 

@@ -20,19 +20,19 @@ CREATE MACRO t_subscript(a, i) AS CASE
 CREATE MACRO t_map_subscript(m, k) AS
   CASE WHEN m IS NOT NULL AND NOT map_contains(m, k) THEN error('Key not present in map: ' || k) ELSE m[k] END;
 
--- JSON: text that is not JSON gives NULL instead of an error.
-CREATE MACRO t_json(j, p) AS CASE WHEN json_valid(j) THEN j -> p END;
-CREATE MACRO t_json_scalar(j, p) AS
-  CASE WHEN json_valid(j) AND json_type(j, p) NOT IN ('OBJECT', 'ARRAY') THEN j ->> p END;
+-- JSON: text that is not JSON gives NULL instead of an error. Neither AND nor CASE is sure to guard what stands behind
+-- it: DuckDB turns conditions round and evaluates constants early.
+CREATE MACRO t_valid(j) AS CASE WHEN json_valid(j) THEN j END;
+CREATE MACRO t_json(j, p) AS t_valid(j) -> p;
+CREATE MACRO t_json_scalar(j, p) AS CASE WHEN json_type(t_valid(j), p) NOT IN ('OBJECT', 'ARRAY') THEN t_valid(j) ->> p END;
 CREATE MACRO t_json_length(j) AS
-  CASE WHEN json_valid(j) AND json_type(j) = 'ARRAY' THEN CAST(json_array_length(j) AS BIGINT) END;
+  CASE WHEN json_type(t_valid(j)) = 'ARRAY' THEN CAST(json_array_length(t_valid(j)) AS BIGINT) END;
 CREATE MACRO t_json_size(j, p) AS CASE json_type(j, p)
   WHEN 'ARRAY' THEN CAST(json_array_length(j, p) AS BIGINT)
   WHEN 'OBJECT' THEN CAST(len(json_keys(j, p)) AS BIGINT)
   ELSE 0 END;
-CREATE MACRO t_json_contains(j, v) AS
-  CASE WHEN json_valid(j) AND json_type(j) = 'ARRAY'
-    THEN list_contains(CAST(CAST(j AS JSON) AS JSON[]), CAST(to_json(v) AS JSON)) END;
+CREATE MACRO t_json_contains(j, v) AS CASE WHEN json_type(t_valid(j)) = 'ARRAY'
+  THEN list_contains(CAST(CAST(t_valid(j) AS JSON) AS JSON[]), CAST(to_json(v) AS JSON)) END;
 CREATE MACRO t_is_json_scalar(j) AS json_type(j) NOT IN ('OBJECT', 'ARRAY');
 
 -- Arrays and maps. Of the values of one key, map_agg keeps the first.

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from sqlglot import exp
-from sqlglot.optimizer.pushdown_predicates import pushdown_predicates
 from sqlglot.optimizer.pushdown_projections import pushdown_projections
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from sandbox.aws.athena.catalog import Partition, Table
+from sandbox.aws.athena.pushdown import conditions, push_conditions
 
 Name = tuple[str, str]
 
@@ -38,7 +38,7 @@ def partitions_needed(
     tree: exp.Expression, table: Table, all_parts: list[Partition], evaluate: Evaluate
 ) -> list[Partition]:
     """Return the partitions that may hold rows of the result."""
-    tree = pushdown_predicates(tree.copy(), dialect="athena")
+    tree = push_conditions(tree)
     kept: set[tuple[str, ...]] = set()
     for scope in traverse_scope(tree):
         for alias, found in _tables(scope):
@@ -61,21 +61,16 @@ def _surviving(
 
 
 def _conditions(scope: Scope, alias: str, keys: set[str]) -> Iterator[exp.Expression]:
-    joins = scope.expression.args.get("joins") or []
-    own = [join for join in joins if join.side not in ("RIGHT", "FULL") and join.alias_or_name == alias]
-    clauses = [scope.expression.args.get("where"), *(join.args.get("on") for join in own)]
-    for clause in clauses:
-        if clause is None:
-            continue
-        condition = clause.this if isinstance(clause, exp.Where) else clause
-        for part in condition.flatten() if isinstance(condition, exp.And) else [condition]:
-            columns = list(part.find_all(exp.Column))
-            if (
-                columns
-                and not part.find(exp.Subquery, exp.Select)
-                and all(c.table == alias and c.name in keys for c in columns)
-            ):
-                yield part
+    if not isinstance(scope.expression, exp.Select):
+        return
+    for part in conditions(scope.expression, alias):
+        columns = list(part.find_all(exp.Column))
+        if (
+            columns
+            and not part.find(exp.Subquery, exp.Select)
+            and all(c.table == alias and c.name in keys for c in columns)
+        ):
+            yield part
 
 
 def _tables(scope: Scope) -> Iterator[tuple[str, exp.Table]]:

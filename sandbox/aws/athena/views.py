@@ -8,9 +8,11 @@ from sqlglot.schema import MappingSchema
 from sandbox.aws.athena.catalog import Catalog, Table, decode_view
 from sandbox.aws.athena.errors import QueryFailedError
 from sandbox.aws.athena.relations import PATH
+from sandbox.aws.athena.remembered import Remembered
 from sandbox.aws.trino_lint import parse, resolve
 
 DEEPEST = 20
+_resolved = Remembered[exp.Expression]()
 
 
 def expand_views(tree: exp.Expression, catalog: Catalog, database: str, depth: int = 0) -> exp.Expression:
@@ -74,6 +76,11 @@ def _find(catalog: Catalog, node: exp.Table, database: str) -> Table:
 
 
 def _view_query(table: Table, catalog: Catalog, depth: int) -> exp.Expression:
+    key = (table.full_name, catalog.definitions())
+    return _resolved.get(key, lambda: _resolve_view(table, catalog, depth)).copy()
+
+
+def _resolve_view(table: Table, catalog: Catalog, depth: int) -> exp.Expression:
     stored = decode_view(catalog.raw(table.database, table.name).as_dict()["ViewOriginalText"])
     tree = expand_views(parse(stored["originalSql"]), catalog, stored["schema"], depth + 1)
     schema, _ = schema_of(tree, catalog)

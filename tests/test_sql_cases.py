@@ -1,0 +1,93 @@
+"""Views, and what they promise: each case in tests/sql/ is Graph records and the rows that Athena gives for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from entra_lake.streams import STREAMS
+from entra_lake.tables import prepare
+from entra_lake.views import View, read_views
+from sandbox.serve import Sandbox
+from simulation import NOW, make_lake
+from sql_cases import Case, Desk, cases, compare
+from sql_oracle import check
+from test_sql_files import lake_columns
+
+VIEWS = {view.name: view for view in read_views()}
+DAYS = [date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 22)]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """Prepare one lake for all cases."""
+    folder = tmp_path_factory.mktemp("desk") / "cloud"
+    with Sandbox(folder, seed=7, now=NOW, frozen=True, sign_ins_per_day=10, throttled=False) as cloud:
+        lake = make_lake(cloud)
+        prepare(lake)
+        yield Desk(lake)
+
+
+@pytest.mark.parametrize("case", cases("views"), ids=str)
+def test_view(case: Case, desk: Desk) -> None:
+    """The view gives the rows that the case expects."""
+    desk.fill(case.records)
+    found, expected = compare(
+        desk.ask(case.facts.get("query", f"SELECT * FROM {case.subject}")), case.facts["expected"]
+    )
+    assert found == expected, case.facts["what"]
+
+
+def test_every_view_has_a_case() -> None:
+    """No view goes untested, and no case tests what is not there."""
+    assert {case.subject for case in cases("views")} == set(VIEWS)
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_view_has_the_columns_that_it_documents(view: View, desk: Desk) -> None:
+    """Names, types and order of the front matter are those that Athena has noted in Glue."""
+    kinds = {"varchar": "string", "integer": "int", "timestamp(3)": "timestamp", "array(varchar)": "array<string>"}
+    table = desk.lake.glue.get_table(DatabaseName=desk.lake.settings.database, Name=view.name)["Table"]
+    held = [(column["Name"], column["Type"]) for column in table["StorageDescriptor"]["Columns"]]
+    assert held == [(column.name, kinds.get(column.type, column.type)) for column in view.columns]
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_view_reads_only_the_days_it_is_asked_for(view: View, desk: Desk) -> None:
+    """A condition on dt goes through the view: one day's objects are read, not its neighbours'."""
+    desk.fill({stream: [record(stream.name, day) for day in DAYS] for stream in STREAMS.values()})
+    everything = desk.lake.athena.run(f"SELECT * FROM {view.name}")
+    one_day = desk.lake.athena.run(f"SELECT * FROM {view.name} WHERE dt = '{DAYS[0]}'")
+    two_days = desk.lake.athena.run(f"SELECT v.* FROM {view.name} v WHERE v.dt BETWEEN '{DAYS[0]}' AND '{DAYS[1]}'")
+    assert 0 < one_day.bytes_scanned * 3 == everything.bytes_scanned
+    assert two_days.bytes_scanned == 2 * one_day.bytes_scanned
+    assert {row["dt"] for row in one_day.rows} == {str(DAYS[0])}
+
+
+def record(stream: str, day: date) -> dict[str, object]:
+    """Return a record of the day that every view shows."""
+    if stream == "sign_ins":
+        policies = [{"id": "p", "displayName": "P", "result": "success", "enforcedGrantControls": ["Mfa"]}]
+        return {
+            "id": f"s{day}", "createdDateTime": f"{day}T10:00:00Z", "userId": "u", "ipAddress": "192.0.2.1",
+            "status": {"errorCode": 0}, "appliedConditionalAccessPolicies": policies,
+        }  # fmt: skip
+    target = {"id": "u", "type": "User", "modifiedProperties": [{"displayName": "Name", "newValue": '"new"'}]}
+    return {
+        "id": f"a{day}", "activityDateTime": f"{day}T10:00:00Z", "activityDisplayName": "Update user",
+        "targetResources": [target], "initiatedBy": {"user": {"id": "v", "ipAddress": "192.0.2.1"}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("streams", [tuple(STREAMS), *((name,) for name in STREAMS)], ids="+".join)
+def test_trino_accepts_every_view(view: View, streams: tuple[str, ...]) -> None:
+    """Grammar, names, types and functions are Trino's, whichever streams the lake has."""
+    if view.is_for(streams):
+        absent = {name for name in STREAMS if name not in streams} | {
+            v.name for v in VIEWS.values() if not v.is_for(streams)
+        }
+        columns = {name: held for name, held in lake_columns().items() if name.removesuffix("_history") not in absent}
+        assert check(view.select("entra_lake", streams), columns) == []
