@@ -70,7 +70,7 @@ def requests(pages: int, parts: int) -> Requests:
     Written are: the request budget before each page, each raw part, three checkpoints, the staged build, the day's
     object, the manifest; listed is seven times. Read are the raw parts twice, and what came before.
     """
-    return Requests(writes=pages + parts + 6 + 7, reads=2 * parts + 12)
+    return Requests(writes=pages + parts + 6 + 7, reads=2 * parts + 14)
 
 
 def monthly(tenant: Tenant, months: int = 12) -> dict[str, float]:

@@ -15,11 +15,13 @@ AIRFLOW_AWARE = {"hooks", "alerts", "notices", "tasks", "stream_day", "lake_dag"
 PURE = {
     "errors", "schema", "streams", "clock", "slices", "flatten", "identity", "versions", "layout", "passes", "manifest",
     "progress", "runs", "rereading", "lake_facts", "day_state", "due", "coverage", "advice", "failures", "dictionary",
+    "pace", "budget", "cutting",
 }  # fmt: skip
 #: Lower layers first; a module may import its own layer and those below.
 LAYERS = [
     {"errors", "schema", "clock", "streams", "redaction"},
     {"slices", "flatten", "identity", "layout", "versions", "passes", "manifest", "progress", "runs", "connections",
+     "pace", "cutting",
      "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
      "rereading", "lake_facts", "day_state", "due", "coverage", "advice", "failures", "dictionary",
      "front_matter", "views"},
@@ -27,7 +29,7 @@ LAYERS = [
      "asking", "graph"},
     {"raw", "footer", "tally", "windows", "known", "news", "build", "checkpoints", "findings"},
     {"lake"},
-    {"listing"},
+    {"crew", "listing"},
     {"extract", "load", "tables", "verify", "acknowledge", "audit"},
     {"holdings"},
     {"collect", "rebuild"},

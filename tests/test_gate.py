@@ -11,6 +11,7 @@ import pytest
 from entra_lake.budget import Budget, LocalBudget
 from entra_lake.errors import ThrottledError
 from entra_lake.gate import Gate
+from entra_lake.pace import Pace
 from test_graph_support import NOW, SharedTime, VirtualClock
 
 LIMIT, SECONDS = 5, 10.0
@@ -146,7 +147,7 @@ def test_an_unreadable_document_counts_as_empty(body: bytes) -> None:
 
 def test_the_document_survives_its_store() -> None:
     """What is written is what is read."""
-    budget = Budget((1.5, 2.25), 3.0)
+    budget = Budget((1.5, 2.25), 3.0, (0, 2), {0: 9.5}, Pace(level=3, failed=4, failed_at=2.5))
     assert Budget.from_json(budget.to_json()) == budget
 
 

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
+from entra_lake.budget import Priority
 from entra_lake.errors import ConfigurationError
-from entra_lake.runs import day_of_run
+from entra_lake.runs import day_of_run, priority_of_run
 
 RUN_AFTER = datetime(2026, 11, 23, 6, tzinfo=UTC)
 DAY = date(2026, 11, 14)
@@ -47,3 +48,20 @@ def test_what_is_no_day_is_refused(text: str) -> None:
     """A key that names no day is an error that shows the form."""
     with pytest.raises(ConfigurationError, match="YYYY-MM-DD"):
         day_of_run(text, None, RUN_AFTER)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "run_type", "priority"),
+    [
+        ("entra_logs", "scheduled", Priority.SCHEDULED),
+        ("entra_logs__other", "scheduled", Priority.SCHEDULED),
+        ("entra_reconcile", "scheduled", Priority.RECONCILE),
+        ("entra_reconcile__other", "scheduled", Priority.RECONCILE),
+        ("entra_logs", "backfill", Priority.BACKFILL),
+        ("entra_logs", "manual", Priority.BACKFILL),
+        ("entra_reconcile", "manual", Priority.BACKFILL),
+    ],
+)
+def test_whose_turn_it_is(dag_id: str, run_type: str, priority: Priority) -> None:
+    """The daily run asks Graph first, then reconcile, then whatever a person has started."""
+    assert priority_of_run(dag_id, run_type) is priority

@@ -60,15 +60,19 @@ class Asker:
         on_token: Callable[[str], None] | None,
         jitter: Callable[[], float],
     ) -> None:
-        self.waited_seconds = 0.0
         self._transport = transport
         self._gate = gate
         self._clock = clock
         self._max_tries = max_tries
         self._on_wait = on_wait
         self._jitter = jitter
-        self._lock = threading.Lock()
+        self._mine = threading.local()
         self.tokens = AccessTokens(connection, transport, patience=self._new_patience, on_token=on_token)
+
+    @property
+    def waited_seconds(self) -> float:
+        """Return the seconds that this thread has waited so far, for the budget and for Graph."""
+        return getattr(self._mine, "waited_seconds", 0.0)
 
     def ask(self, question: Question, read: Callable[[bytes], T]) -> tuple[T, Answer]:
         """Return what the answer holds, and the answer.
@@ -79,32 +83,33 @@ class Asker:
         patience = self._new_patience()
         reason = "request budget"
         while True:
-            answer = self._send(question, self.tokens.get(), reason)
+            answer, sent_at = self._send(question, self.tokens.get(), reason)
             outcome = _read(answer, question, read)
             if not isinstance(outcome, EntraLakeError):
                 return outcome, answer
-            self._recover(outcome, answer, patience)
+            self._recover(outcome, answer, sent_at, patience)
             reason = "throttled by Graph" if isinstance(outcome, ThrottledError) else "request budget"
 
-    def _recover(self, error: EntraLakeError, answer: Answer, patience: Patience) -> None:
+    def _recover(self, error: EntraLakeError, answer: Answer, sent_at: float, patience: Patience) -> None:
         """Do what makes another try worth while.
 
+        :param sent_at: the request's moment at the gate.
         :raises EntraLakeError: this one, when there is no such thing or no try is left.
         """
         if isinstance(error, CredentialError):
             patience.spend(error)
             self.tokens.renew(claims_of(answer.headers.get("WWW-Authenticate", "")))
         elif isinstance(error, ThrottledError):
-            patience.pause(error, self._gate)
+            patience.pause(error, self._gate, sent_at)
         elif isinstance(error, (GraphUnavailableError, LicenceMissingError)):
-            patience.wait(error, answer.retry_after())
+            patience.wait(error, answer.retry_after(), self._gate)
         else:
             raise error
         _log.info("%s Trying again.", error.message)
 
-    def _send(self, question: Question, token: str, reason: str) -> Answer:
+    def _send(self, question: Question, token: str, reason: str) -> tuple[Answer, float]:
         begun = self._clock.monotonic()
-        self._gate.acquire()
+        moment = self._gate.acquire()
         sent = self._clock.monotonic()
         if sent - begun >= _WORTH_A_REPORT:
             self._report_wait(sent - begun, reason)
@@ -119,7 +124,7 @@ class Asker:
             answer.request_id,
             client_request_id,
         )
-        return answer
+        return answer, moment
 
     def _new_patience(self) -> Patience:
         return Patience(
@@ -131,8 +136,7 @@ class Asker:
         )
 
     def _report_wait(self, seconds: float, reason: str) -> None:
-        with self._lock:
-            self.waited_seconds += seconds
+        self._mine.waited_seconds = self.waited_seconds + seconds
         if self._on_wait:
             self._on_wait(seconds, reason)
 

@@ -87,6 +87,21 @@ class Checkpoints:
         return PassReport.from_bytes(found[0]) if found else None
 
 
+class OpenPass:
+    """A pass while its slices are listed.
+
+    :param report: the pass with all slices that are finished so far.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, report: PassReport) -> None:
+        self._checkpoints = checkpoints
+        self.report = report
+
+    def keep(self, done: SliceReport) -> None:
+        """Note a finished slice; by one listing at a time."""
+        self.report = self._checkpoints.finish_slice(self.report, done)
+
+
 def left_to_list(report: PassReport) -> list[Slice]:
     """Return what the pass has not listed yet."""
     return missing_slices(report.window, [done.window for done in report.slices])

@@ -1,8 +1,9 @@
-"""The one clock of the library: what time it is, and how to wait."""
+"""The one clock of the library: what time it is, how to wait, and what runs meanwhile."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,13 @@ class Clock:
     def now(self) -> datetime:
         """Return the current time, UTC."""
         return datetime.now(UTC) + self.offset
+
+    def start(self, work: Callable[[], None]) -> None:
+        """Run this in a thread of its own; a simulated clock has to know who may be waiting.
+
+        The thread ends with the process: what it does may be cut off anywhere, as a kill would do.
+        """
+        threading.Thread(target=work, name="listing", daemon=True).start()
 
 
 def system_clock() -> Clock:

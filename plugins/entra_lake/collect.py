@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from entra_lake.acknowledge import acknowledge
+from entra_lake.crew import OnProgress
 from entra_lake.errors import EntraLakeError
 from entra_lake.extract import extract
 from entra_lake.lake import Lake
-from entra_lake.listing import OnProgress
 from entra_lake.load import load, transform
 from entra_lake.manifest import Manifest
 from entra_lake.passes import PassReport

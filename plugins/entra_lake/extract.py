@@ -5,20 +5,23 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from entra_lake.build import build_day, is_current
-from entra_lake.checkpoints import Checkpoints, left_to_list
+from entra_lake.checkpoints import Checkpoints, OpenPass, left_to_list
+from entra_lake.crew import Crew, OnProgress
+from entra_lake.cutting import Stretch, cut
+from entra_lake.errors import ConflictError, DataError
 from entra_lake.footer import open_parquet, read_footer
 from entra_lake.known import Known
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, manifest_key
-from entra_lake.listing import Memory, OnProgress, list_slice, list_slices
+from entra_lake.listing import Memory, list_slice
 from entra_lake.manifest import Manifest
-from entra_lake.passes import PassReport
+from entra_lake.passes import PassReport, SliceReport
 from entra_lake.raw import list_parts
 from entra_lake.schema import Stream
 from entra_lake.slices import SHORTEST_SLICE, Slice, check_day
@@ -45,14 +48,53 @@ def extract(lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnP
     window, finished = (interrupted.window, interrupted.slices) if interrupted else (_window(lake, day), ())
     with recall(lake, stream, day) as memory, lake.open_graph() as graph:
         # Begun behind the look at raw/: what this pass takes for known was written by earlier ones (see verify).
-        report = checkpoints.begin(run_id, lake.clock.now(), window, finished)
-        listed = list_slices(
-            left_to_list(report),
-            lambda window: list_slice(lake, graph, stream, day, window, report.pass_id, memory, on_progress),
-        )
-        for done in listed:
-            report = checkpoints.finish_slice(report, done)
-    return checkpoints.complete(report, lake.clock.now())
+        opened = OpenPass(checkpoints, checkpoints.begin(run_id, lake.clock.now(), window, finished))
+        left = left_to_list(opened.report)
+        expected = expect(lake, stream, day, memory.file) if left else []
+        slices = [piece for gap in left for piece in cut(gap, expected, stream.page_size)]
+
+        def list_one(window: Slice, on_page: OnProgress) -> SliceReport:
+            return list_slice(lake, graph, stream, day, window, opened.report.pass_id, memory, on_page)
+
+        Crew(slices, list_one, opened.keep, lake.clock).work(on_progress)
+    return checkpoints.complete(opened.report, lake.clock.now())
+
+
+def expect(lake: Lake, stream: Stream, day: date, file: pq.ParquetFile | None) -> list[Stretch]:
+    """Return where the day's events are likely to lie: where its object has them, or that of a week or a day before.
+
+    It only decides how the day is cut, so an object that cannot be read is no news here.
+
+    :param file: the day's object; None when it was never read.
+    """
+    if file:
+        return _stretches(file, timedelta())
+    for ago in (timedelta(days=7), timedelta(days=1)):
+        try:
+            found = read_footer(lake.store, lake_key(stream, day - ago))
+            if found:
+                return _stretches(open_parquet(lake.store, found[1]), ago)
+        except (ConflictError, DataError):
+            continue
+    return []
+
+
+def _stretches(file: pq.ParquetFile, shift: timedelta) -> list[Stretch]:
+    """Return the stretches of event time that an object's row groups hold, from its footer alone."""
+    column = file.schema_arrow.get_field_index("event_time")
+    found = []
+    for number in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(number)
+        facts = group.column(column).statistics
+        if facts and facts.has_min_max:
+            start = (_utc(facts.min) + shift).replace(microsecond=0)
+            end = (_utc(facts.max) + shift).replace(microsecond=0) + SHORTEST_SLICE
+            found.append(Stretch(Slice(start, end), group.num_rows))
+    return found
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 @contextmanager

@@ -6,21 +6,25 @@ window, and lets nobody send a sixth request: measured, that uses 98 % of the al
 429, where workers that each wait for their own `Retry-After` block one another for good.
 
 The window lives in a document that all processes share (`budget.py`). A request is written down
-before it is sent; whoever loses the race for the write reads again.
+before it is sent; whoever loses the race for the write reads again. Threads of one gate that wait
+for the same moment are written down together. Where somebody of a higher priority asks, too, the
+others leave all but one request of a window to them.
 """
 
 from __future__ import annotations
 
 import random
 import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from entra_lake.budget import Budget, BudgetStore, LocalBudget
+from entra_lake.budget import Budget, BudgetStore, LocalBudget, Priority
 from entra_lake.clock import Clock
 from entra_lake.errors import ThrottledError
 
-__all__ = ["Budget", "BudgetStore", "Gate", "LocalBudget"]
+__all__ = ["Budget", "BudgetStore", "Gate", "LocalBudget", "Priority"]
 
 #: Ten seconds and a margin for the network's jitter, in seconds.
 WINDOW = 10.1
@@ -32,6 +36,10 @@ LONGEST_LEAD = 2.0
 RACE_PAUSE = 0.25
 #: Shorter waits, in seconds, may not move a clock that counts microseconds.
 SHORTEST_WAIT = 0.001
+#: Threads that wake within so many seconds of each other are written down together.
+TOGETHER = 0.02
+#: Seconds behind its last request for which a priority is taken to want more: a slow page's time.
+WANTED_FOR = 20.0
 
 
 class Gate:
@@ -39,18 +47,20 @@ class Gate:
 
     :param budget: where the shared document lives.
     :param clock: the time, and how to wait.
-    :param requests_per_10_seconds: the documented limit of the service.
-    :param longest_sleep: seconds that one `acquire` may wait; a longer wait is the caller's to schedule.
+    :param requests_per_10_seconds: the documented limit of the service; more is never sent.
+    :param longest_sleep: seconds that this gate may let nobody pass; a longer wait is the caller's to schedule.
+    :param priority: who asks; others of a smaller number go first.
     :param jitter: returns a number in [0, 1), to part those who lost the same race.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two are named at the call
         self,
         budget: BudgetStore,
         clock: Clock,
         *,
         requests_per_10_seconds: int = 5,
         longest_sleep: float = 60.0,
+        priority: Priority = Priority.SCHEDULED,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.longest_sleep = longest_sleep
@@ -58,51 +68,121 @@ class Gate:
         self._store = budget
         self._clock = clock
         self._limit = requests_per_10_seconds
+        self._priority = priority
         self._jitter = jitter
         self._lock = threading.Lock()
         self._known: tuple[Budget, str | None] | None = None
         self._lead = 0.0
+        self._is_swift = False
+        #: Thread to the moment at which it wakes to try again; and moments written down for whoever wakes.
+        self._waking: dict[int, float] = {}
+        self._granted: deque[float] = deque()
+        self._passed_at = clock.monotonic()
 
-    def acquire(self) -> None:
+    def acquire(self) -> float:
         """Wait until one more request is allowed, and write it down; send it at once afterwards.
 
-        :raises ThrottledError: when that would take longer than `longest_sleep`.
+        :returns: the request's moment, in epoch seconds.
+        :raises ThrottledError: when this gate would let nobody pass for longer than `longest_sleep`.
         """
         begun = self._clock.monotonic()
-        while (wait := self._try()) > 0:
-            if self._clock.monotonic() - begun + wait > self.longest_sleep:
+        while True:
+            wait, moment = self._try()
+            if not wait:
+                return moment
+            if self._clock.monotonic() - max(begun, self._passed_at) + wait > self.longest_sleep:
+                with self._lock:
+                    self._waking.pop(threading.get_ident(), None)
                 raise self._too_long(wait)
             self._sleep(wait)
 
-    def pause(self, seconds: float) -> None:
-        """Let nobody send before that many seconds have passed: a 429 said so."""
+    def pause(self, seconds: float, refused: float | None = None) -> None:
+        """Let nobody send before that many seconds have passed: Graph said so.
+
+        :param refused: the moment of the request that was refused for haste; the pace goes down for it.
+        """
         until = self._now() + seconds
-        while not self._pause_until(until):
+        while not self._pause_until(until, refused):
             self._sleep(RACE_PAUSE * self._jitter())
 
-    def _try(self) -> float:
-        """Write one request down and return 0, or return the seconds to wait before the next attempt."""
+    def _try(self) -> tuple[float, float]:
+        """Write a request down and return 0 and its moment, or return the seconds before the next attempt."""
         with self._lock:
-            budget, etag = self._read()
+            self._waking.pop(threading.get_ident(), None)
             now = self._now()
-            recent = self._recent(budget, now)
-            if wait := self._wait(recent, budget.not_before, now):
-                return wait
-            requests = tuple(sorted((*recent, now + self._lead)))
-            begun = self._clock.monotonic()
-            if not self._write(Budget(requests, budget.not_before), etag):
-                return SHORTEST_WAIT + RACE_PAUSE * self._jitter()
-            return 0.0 if self._is_punctual(self._clock.monotonic() - begun) else SHORTEST_WAIT
+            if (moment := self._take_granted(now)) is not None:
+                return 0.0, moment
+            budget, etag = self._read()
+            budget = _recent(budget, now)
+            budget = replace(budget, pace=budget.pace.after_quiet(self._limit, now))
+            if wait := self._wait(budget, now):
+                self._announce(budget, etag, now, wait)
+            else:
+                wait, moment = self._write_down(budget, etag, now)
+            if wait:
+                self._waking[threading.get_ident()] = now + wait
+                return wait, 0.0
+            self._passed_at = self._clock.monotonic()
+            return 0.0, moment or now
 
-    def _wait(self, recent: tuple[float, ...], not_before: float, now: float) -> float:
-        """Return the seconds until the window has room and no pause is on; 0 when that is now."""
-        full = len(recent) >= self._limit
-        wait = max(recent[-self._limit] + WINDOW - now if full else 0.0, not_before - now, 0.0)
-        return max(wait, SHORTEST_WAIT) if wait else 0.0
+    def _wait(self, budget: Budget, now: float) -> float:
+        """Return the seconds until there is room for one more request and no pause is on; 0 when that is now."""
+        allowed = budget.pace.allowed(self._limit)
+        sent = [moment for moment, _ in budget.sent]
+        wait = max(sent[-allowed] + WINDOW - now if len(sent) >= allowed else 0.0, budget.not_before - now, 0.0)
+        if (urgent := self._urgent_until(budget)) > now:
+            lesser = [moment for moment, priority in budget.sent if priority >= self._priority]
+            free_at = urgent if allowed == 1 else lesser[-1] + WINDOW if lesser else now
+            wait = max(wait, free_at - now)
+        return max(wait, SHORTEST_WAIT) if wait > 0 else 0.0
 
-    def _recent(self, budget: Budget, now: float) -> tuple[float, ...]:
-        """Return the requests that still count; times far ahead come from a wrong clock and do not."""
-        return tuple(moment for moment in budget.requests if abs(now - moment) < WINDOW)
+    def _room(self, budget: Budget, now: float) -> int:
+        """Return how many requests may be written down at once, when there is room for one."""
+        if self._urgent_until(budget) > now:
+            return 1
+        return budget.pace.allowed(self._limit) - len(budget.requests)
+
+    def _urgent_until(self, budget: Budget) -> float:
+        """Return until when somebody of a higher priority is taken to want to ask; 0 when nobody is."""
+        return max((until for name, until in budget.wanted_until.items() if name < self._priority), default=0.0)
+
+    def _write_down(self, budget: Budget, etag: str | None, now: float) -> tuple[float, float]:
+        """Write this request down, and with it those of threads that wake now, too; return as `_try` does."""
+        fellows = sum(waking <= now + TOGETHER for waking in self._waking.values())
+        count = min(self._room(budget, now), 1 + fellows) if self._is_swift else 1
+        moment = now + self._lead
+        fresh = [(moment, int(self._priority))] * count
+        sent = sorted([*budget.sent, *fresh])
+        budget = replace(
+            budget,
+            requests=tuple(at for at, _ in sent),
+            priorities=tuple(priority for _, priority in sent),
+            wanted_until={**budget.wanted_until, int(self._priority): moment + WANTED_FOR},
+        )
+        begun = self._clock.monotonic()
+        if not self._write(budget, etag):
+            return SHORTEST_WAIT + RACE_PAUSE * self._jitter(), 0.0
+        if not self._is_punctual(self._clock.monotonic() - begun):
+            return SHORTEST_WAIT, 0.0
+        self._granted.extend([moment] * (count - 1))
+        return 0.0, moment
+
+    def _take_granted(self, now: float) -> float | None:
+        """Return the moment that another thread has written down for this one; None when there is none any more."""
+        while self._granted:
+            moment = self._granted.popleft()
+            if now - moment <= PUNCTUALITY:
+                self._passed_at = self._clock.monotonic()
+                return moment
+        return None
+
+    def _announce(self, budget: Budget, etag: str | None, now: float, wait: float) -> None:
+        """Write down that somebody of this priority waits, where lesser ones fill the window."""
+        is_known = budget.wanted_until.get(self._priority, 0.0) >= now + min(wait, WINDOW)
+        if is_known or not any(priority > self._priority for _, priority in budget.sent):
+            return
+        until = now + wait + WANTED_FOR
+        self._write(replace(budget, wanted_until={**budget.wanted_until, int(self._priority): until}), etag)
 
     def _is_punctual(self, seconds: float) -> bool:
         """Tell whether the request leaves when the document says; if the store was slow, learn its pace.
@@ -111,16 +191,21 @@ class Gate:
         forgotten it. So a slow store's requests are written down ahead of time, by what its writes take.
         """
         is_punctual = seconds <= self._lead + PUNCTUALITY or self._lead >= LONGEST_LEAD
-        learned = seconds if seconds > PUNCTUALITY else 0.0
+        learned = seconds if seconds > PUNCTUALITY / 2 else 0.0
         self._lead = min(max(learned, 0.9 * self._lead), LONGEST_LEAD)
+        self._is_swift = is_punctual
         return is_punctual
 
-    def _pause_until(self, until: float) -> bool:
+    def _pause_until(self, until: float, refused: float | None) -> bool:
         with self._lock:
             budget, etag = self._read()
-            if budget.not_before >= until:
+            now = self._now()
+            pace = budget.pace if refused is None else budget.pace.refused(self._limit, refused, now)
+            if budget.not_before >= until and pace == budget.pace:
                 return True
-            return self._write(Budget(self._recent(budget, self._now()), until), etag)
+            self._granted.clear()
+            budget = replace(_recent(budget, now), not_before=max(until, budget.not_before), pace=pace)
+            return self._write(budget, etag)
 
     def _read(self) -> tuple[Budget, str | None]:
         """Return what this gate wrote last, or the store's document after a lost race."""
@@ -149,3 +234,15 @@ class Gate:
             "is in use, or Graph asked for a pause. Nothing is lost; the step runs again after that."
         )
         return ThrottledError(message, retry_after=wait)
+
+
+def _recent(budget: Budget, now: float) -> Budget:
+    """Return the budget with what still counts; times far ahead come from a wrong clock and do not."""
+    sent = [item for item in budget.sent if item[0] - WINDOW < now < item[0] + WINDOW]
+    wanted = {name: until for name, until in budget.wanted_until.items() if now < until < now + 100 * WANTED_FOR}
+    return replace(
+        budget,
+        requests=tuple(moment for moment, _ in sent),
+        priorities=tuple(priority for _, priority in sent),
+        wanted_until=wanted,
+    )

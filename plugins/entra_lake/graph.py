@@ -97,7 +97,7 @@ class GraphClient(AbstractContextManager["GraphClient"]):
 
     @property
     def waited_seconds(self) -> float:
-        """Return the seconds that this client has waited so far, for its budget and for Graph."""
+        """Return the seconds that this thread has waited so far, for the request budget and for Graph."""
         return self._asker.waited_seconds
 
     def list_pages(self, stream: Stream, window: Slice) -> Iterator[Page]:
@@ -120,11 +120,12 @@ class GraphClient(AbstractContextManager["GraphClient"]):
             page = self._page(question)
         trail = Trail()
         trail.add(question.url)
-        yield page
         while page.next_link is not None:
             question = self._follow(question, page, trail)
-            page = self._page(question)
             yield page
+            del page  # several listings at a time wait for their next page; none holds its last one meanwhile
+            page = self._page(question)
+        yield page
 
     def check(self) -> Check:
         """Try the connection out: fetch a token, read one record of the audit log, ask for the tenant's name.

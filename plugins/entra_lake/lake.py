@@ -12,7 +12,7 @@ from typing import Any
 
 from entra_lake.athena import Athena
 from entra_lake.aws import Aws
-from entra_lake.budget import Budget
+from entra_lake.budget import Budget, Priority
 from entra_lake.clock import Clock, system_clock
 from entra_lake.connections import Connection, GraphConnection, read_connection
 from entra_lake.errors import ConfigurationError, ConflictError, WrongTenantError
@@ -40,6 +40,7 @@ class Lake:
     :param to_dir: the plain folder that holds the lake instead of a bucket; it has no Athena.
     :param folder: where builds may use this machine's disk; None: the system's temporary folder.
     :param on_token: is told each new token, so that logs can be masked.
+    :param priority: whose turn it is when several runs want to ask Graph.
     """
 
     settings: LakeSettings
@@ -49,6 +50,7 @@ class Lake:
     to_dir: Path | None = None
     folder: Path | None = None
     on_token: Callable[[str], None] | None = None
+    priority: Priority = Priority.BACKFILL
 
     @property
     def tenant_id(self) -> str:
@@ -96,7 +98,8 @@ class Lake:
     def open_graph(self) -> GraphClient:
         """Return a client for Graph behind the budget that all tasks share."""
         budget = S3Budget(self.store, budget_key(self.graph.client_id, self.tenant_id))
-        gate = Gate(budget, self.clock, requests_per_10_seconds=self.settings.requests_per_10_seconds)
+        limit = self.settings.requests_per_10_seconds
+        gate = Gate(budget, self.clock, requests_per_10_seconds=limit, priority=self.priority)
         return GraphClient(self.graph, gate=gate, clock=self.clock, on_token=self.on_token)
 
 

@@ -1,89 +1,40 @@
-"""One slice of a day, listed from Graph; slices that break halve themselves until they heal."""
+"""One slice of a day, listed from Graph to its end."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from threading import Lock
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from entra_lake.errors import GraphUnavailableError, ListingBrokenError
+from entra_lake.crew import OnProgress
 from entra_lake.graph import GraphClient
 from entra_lake.known import Known, Standing
 from entra_lake.lake import Lake
 from entra_lake.news import NewsFilter
-from entra_lake.pages import InvalidPage, Page
+from entra_lake.pages import Page
 from entra_lake.passes import SliceReport
 from entra_lake.progress import Progress
 from entra_lake.raw import RawWriter
 from entra_lake.schema import Stream
-from entra_lake.slices import SHORTEST_SLICE, Slice
+from entra_lake.slices import Slice
 from entra_lake.windows import place, start_of_day
 
-log = logging.getLogger(__name__)
-
-#: A slice whose listing breaks or takes too long is halved until it is as short as this.
-SHORTEST_HALF_SECONDS = 60
-#: Listings that fail one after the other before the fault is Graph's and not a record's. Halving a day down to one
-#: second takes 17.
-MOST_FAILURES_IN_A_ROW = 20
 _MS = 1000
-
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What the lake holds of the day, and the object to look closer."""
+    """What the lake holds of the day, and the object to look closer.
+
+    :param lock: held by the listing that uses them: several list side by side.
+    """
 
     known: Known
     file: pq.ParquetFile | None
-
-
-def list_slices(slices: list[Slice], list_one: Callable[[Slice], SliceReport]) -> Iterator[SliceReport]:
-    """List slices one after the other; halve those that break.
-
-    :param list_one: lists one slice to its end.
-    :returns: reports that together cover the slices; one that `failed` is a second that Graph cannot write out.
-    :raises ListingBrokenError, GraphUnavailableError: when halving does not help.
-    """
-    todo, failures = list(slices), 0
-    while todo:
-        window = todo.pop(0)
-        try:
-            yield list_one(window)
-            failures = 0
-        except (ListingBrokenError, GraphUnavailableError) as error:
-            failures += 1
-            if failures > MOST_FAILURES_IN_A_ROW:
-                raise
-            if _is_poisoned(window, error):
-                yield _give_up(window, error)
-            else:
-                todo = [*_halve(window, error), *todo]
-
-
-def _halve(window: Slice, error: ListingBrokenError | GraphUnavailableError) -> tuple[Slice, Slice]:
-    """Return the halves of a slice whose listing was too much for Graph; raise the error when that cannot help."""
-    shortest = SHORTEST_SLICE.total_seconds() if isinstance(error, InvalidPage) else SHORTEST_HALF_SECONDS
-    may_help = isinstance(error, (ListingBrokenError, InvalidPage)) or error.timed_out
-    if not may_help or (window.end - window.start).total_seconds() < 2 * shortest:
-        raise error
-    return window.halve()
-
-
-def _is_poisoned(window: Slice, error: ListingBrokenError | GraphUnavailableError) -> bool:
-    """Tell whether Graph cannot write out what happened in this one second: asking again will not help."""
-    return isinstance(error, InvalidPage) and window.end - window.start < 2 * SHORTEST_SLICE
-
-
-def _give_up(window: Slice, error: ListingBrokenError | GraphUnavailableError) -> SliceReport:
-    """Return the report of a slice that cannot be had: the day is partial, and the manifest names the slice."""
-    log.error("A record between %s and %s cannot be had: %s", window.start, window.end, error)
-    return SliceReport(start=window.start.isoformat(), end=window.end.isoformat(), failed=error.message)
+    lock: Lock = field(default_factory=Lock)
 
 
 def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
@@ -96,7 +47,9 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
     memory: Memory,
     on_progress: OnProgress,
 ) -> SliceReport:
-    """List one slice to its end, and write its news to raw/.
+    """List one slice to its end, and write its news to raw/; may run beside others of the same day.
+
+    At most one page is in memory for each listing, and they are worked on one by one.
 
     :raises ListingBrokenError, GraphUnavailableError: when the listing cannot be finished.
     """
@@ -104,10 +57,14 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
     listing = Listing(stream, day, window, NewsFilter(stream, memory.known, memory.file), writer)
     began, waited = lake.clock.monotonic(), graph.waited_seconds
     for page in graph.list_pages(stream, window):
-        listing.take(page)
+        with memory.lock:
+            listing.take(page)
+        del page
         seconds = lake.clock.monotonic() - began
         on_progress(listing.progress(seconds, graph.waited_seconds - waited))
-    return replace(listing.finish(memory.known), waited_seconds=round(graph.waited_seconds - waited, 3))
+    with memory.lock:
+        report = listing.finish(memory.known)
+    return replace(report, waited_seconds=round(graph.waited_seconds - waited, 3))
 
 
 class Listing:

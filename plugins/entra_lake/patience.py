@@ -58,26 +58,30 @@ class Patience:
             raise error
         return spent
 
-    def pause(self, error: ThrottledError, gate: Gate) -> None:
+    def pause(self, error: ThrottledError, gate: Gate, sent_at: float) -> None:
         """Count one refusal for haste, and let nobody send until Graph wants to be asked again.
 
+        :param sent_at: the moment of the refused request, as the gate has written it down.
         :raises ThrottledError: when no try is left, or the pause is longer than `longest_sleep`.
         """
         doubled = _FIRST_PAUSE * 2.0 ** self._spent.get(EntraLakeError, 0)
         seconds = error.retry_after or min(doubled, self._longest_sleep)
         error.retry_after = min(seconds, _LONGEST_PAUSE)
-        gate.pause(error.retry_after)
+        gate.pause(error.retry_after, refused=sent_at)
         self.spend(error)
         if seconds > self._longest_sleep:
             raise error
 
-    def wait(self, error: EntraLakeError, retry_after: float | None = None) -> None:
+    def wait(self, error: EntraLakeError, retry_after: float | None = None, gate: Gate | None = None) -> None:
         """Count one failed try and sleep before the next.
 
         :param retry_after: seconds that the server asks for.
+        :param gate: where nobody else may pass for those seconds either.
         :raises EntraLakeError: this one, when no try is left.
         :raises ThrottledError: when the server asks for more than `longest_sleep`.
         """
+        if gate and retry_after:
+            gate.pause(min(retry_after, _LONGEST_PAUSE))
         backoff = _FIRST_WAIT * 2 ** (self.spend(error) - 1) * (0.5 + 0.5 * self._jitter())
         seconds = max(min(backoff, self._longest_sleep), retry_after or 0.0)
         if seconds > self._longest_sleep:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from entra_lake.collect import Outcome, try_day
+from entra_lake.crew import OnProgress
 from entra_lake.due import Due, Reason, affordable, due, estimate_requests, readable_days
 from entra_lake.errors import ConfigurationError
 from entra_lake.holdings import read_facts, read_manifests
 from entra_lake.lake import Lake
-from entra_lake.listing import OnProgress
 from entra_lake.slices import check_day, day_range
 from entra_lake.streams import get_stream
 from entra_lake.tables import prepare

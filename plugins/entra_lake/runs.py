@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 
+from entra_lake.budget import Priority
 from entra_lake.errors import ConfigurationError
 from entra_lake.slices import ONE_DAY, parse_day
 
@@ -46,3 +47,13 @@ def again_command(dag_id: str, stream: str, day: date | None) -> str:
     if stream and not is_about_a_day(dag_id):
         conf["streams"] = [stream]
     return f"airflow dags trigger {dag_id} --conf '{json.dumps(conf)}'"
+
+
+def priority_of_run(dag_id: str, run_type: str) -> Priority:
+    """Return whose turn it is: the daily run's first, then what is owed of other days, then what a person started.
+
+    :param run_type: `scheduled`, `manual`, `backfill`, … as Airflow says.
+    """
+    if run_type != "scheduled":
+        return Priority.BACKFILL
+    return Priority.SCHEDULED if is_about_a_day(dag_id) else Priority.RECONCILE

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ from entra_lake import verify as verifying
 from entra_lake.errors import ThrottledError
 from entra_lake.hooks.lake import open_airflow_lake
 from entra_lake.progress import Progress
-from entra_lake.runs import day_of_run
+from entra_lake.runs import day_of_run, priority_of_run
 from entra_lake.slices import check_day, parse_day
 from entra_lake.streams import get_stream
 
@@ -81,10 +82,10 @@ def extract(lake: str, stream: str, day: str) -> dict[str, Any]:
     """List the day from Graph and write what is new to raw/; a retry goes on where the last try stopped."""
     context = get_current_context()
     reporter = ProgressReporter(context)
+    run = context["dag_run"]
+    opened = replace(open_airflow_lake(lake), priority=priority_of_run(run.dag_id, run.run_type))
     with put_off_when_throttled(context):
-        report = extracting.extract(
-            open_airflow_lake(lake), get_stream(stream), parse_day(day), context["run_id"], reporter.take
-        )
+        report = extracting.extract(opened, get_stream(stream), parse_day(day), context["run_id"], reporter.take)
     counts = {name: report.total(name) for name in ("pages", "listed", "new", "changed", "missing", "waited_seconds")}
     return _done("extract", stream, day, {"pass_id": report.pass_id, "parts": len(report.parts), **counts})
 
