@@ -16,18 +16,20 @@ PURE = {
     "errors", "schema", "streams", "clock", "slices", "flatten", "identity", "versions", "layout", "passes", "manifest",
     "progress", "runs", "rereading", "lake_facts", "day_state", "due", "coverage", "advice", "failures", "dictionary",
     "pace", "budget", "cutting",
+    "json_text", "shape",
 }  # fmt: skip
 #: Lower layers first; a module may import its own layer and those below.
 LAYERS = [
     {"errors", "schema", "clock", "streams", "redaction"},
     {"slices", "flatten", "identity", "layout", "versions", "passes", "manifest", "progress", "runs", "connections",
      "pace", "cutting",
+     "json_text", "shape", "columns",
      "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
      "rereading", "lake_facts", "day_state", "due", "coverage", "advice", "failures", "dictionary",
      "front_matter", "views"},
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
      "asking", "graph"},
-    {"raw", "footer", "tally", "windows", "known", "news", "build", "checkpoints", "findings"},
+    {"raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints", "findings"},
     {"lake"},
     {"crew", "listing"},
     {"extract", "load", "tables", "verify", "acknowledge", "audit"},

@@ -1,6 +1,6 @@
 """Build a day's one Parquet object from all of its raw parts: a pure function of them.
 
-Same raw, same bytes. The build walks event-time windows over the parts of all passes, so that its
+Same raw, same bytes. The build sweeps over the parts of all passes in the order of events, so that its
 memory follows the size of a window and not that of the day.
 """
 
@@ -8,29 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entra_lake.arrow import arrow_schema, record_batch, schema_fingerprint
-from entra_lake.flatten import Row, flatten, parse_record, replace_id
+from entra_lake.arrow import arrow_schema, schema_fingerprint
+from entra_lake.columns import flat_columns
 from entra_lake.footer import Footer, pass_hashes
-from entra_lake.identity import canonical
-from entra_lake.layout import RawPart, parts_hash
+from entra_lake.layout import RawPart, parts_hash, pass_start
 from entra_lake.raw import list_parts
+from entra_lake.resolve import Rows, Wanderers, find_wanderers, resolve
 from entra_lake.schema import Stream
+from entra_lake.shape import Shape
 from entra_lake.store_protocol import Store
 from entra_lake.tally import Tally
-from entra_lake.versions import Observation, Version, number_versions
-from entra_lake.windows import Held, Window, WindowPlan, plan_windows
+from entra_lake.windows import pass_names, sweep
+
+Numbers = npt.NDArray[np.int64]
 
 #: Raise it when the same raw must give other rows; every day is then built anew when it is next touched.
-BUILD_RULES = 1
+BUILD_RULES = 2
 
-#: Rows that are Python objects at one time; a row takes about 4 kB as such.
-BATCH_ROWS = 512
 ROW_GROUP_BYTES = 8 * 1024 * 1024  # of Arrow memory
 #: A footer grows with its row groups, and readers load it whole: large days get larger groups.
 MOST_ROW_GROUPS = 60
@@ -55,17 +57,11 @@ def build_day(  # noqa: PLR0913, PLR0917 - where from, what, where to
     :returns: the path and the footer that the object carries.
     """
     parts = list_parts(store, stream, day) if parts is None else parts
-    tally = Tally(stream)
-    plan = plan_windows(store, stream, day, parts)
-    schema = arrow_schema(stream)
-    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=ZSTD_LEVEL, store_schema=False) as writer:
-        row_group_bytes = max(ROW_GROUP_BYTES, plan.raw_bytes // MOST_ROW_GROUPS)
-        for table in _row_groups(_batches(plan, stream, tenant_id, tally), schema, row_group_bytes):
-            writer.write_table(table, row_group_size=table.num_rows)
-            pa.default_memory_pool().release_unused()
-        footer = _footer(stream, day, tenant_id, parts, tally)
-        writer.add_key_value_metadata(footer.to_metadata())
-    return Built(path, footer)
+    build = _Build(store, stream, day, tenant_id, parts)
+    if wandering := build.write(path, {}):
+        # Seldom: an id's records lie in several windows. Their versions are numbered over the whole day first.
+        build.write(path, find_wanderers(store, stream, parts, wandering))
+    return Built(path, build.footer())
 
 
 def is_current(footer: Footer, stream: Stream, parts: list[RawPart]) -> bool:
@@ -77,82 +73,117 @@ def is_current(footer: Footer, stream: Stream, parts: list[RawPart]) -> bool:
     )
 
 
-def _footer(stream: Stream, day: date, tenant_id: str, parts: list[RawPart], tally: Tally) -> Footer:
-    return Footer(
-        build=BUILD_RULES,
-        stream=stream.name,
-        day=str(day),
-        tenant_id=tenant_id,
-        schema=schema_fingerprint(stream),
-        raw_sha256=parts_hash(part.key for part in parts),
-        passes=pass_hashes(parts),
-        rows=tally.rows,
-        ids=tally.ids,
-        id_set_sha256=tally.id_set_sha256,
-        first_event=tally.first_event,
-        last_event=tally.last_event,
-        drift=tally.drift,
-        lateness=tally.lateness,
-    )
+class _Build:
+    """One build of one day."""
+
+    def __init__(self, store: Store, stream: Stream, day: date, tenant_id: str, parts: list[RawPart]) -> None:
+        self._store = store
+        self._stream = stream
+        self._day = day
+        self._tenant_id = tenant_id
+        self._parts = parts
+        self._passes = pass_names(parts)
+        self._seen = np.array([milliseconds(pass_start(name)) for name in self._passes], dtype=np.int64)
+        self._tally = Tally(stream)
+        self._id_numbers: list[Numbers] = []
+
+    def write(self, path: Path, wanderers: Wanderers) -> frozenset[int]:
+        """Write the object; return the numbers of ids of several windows that `wanderers` does not know."""
+        self._tally = Tally(self._stream)
+        self._id_numbers = []
+        schema = arrow_schema(self._stream)
+        with pq.ParquetWriter(
+            path, schema, compression="zstd", compression_level=ZSTD_LEVEL, store_schema=False
+        ) as writer:
+            for table in _row_groups(self._batches(wanderers), schema, sum(part.records for part in self._parts)):
+                writer.write_table(table, row_group_size=table.num_rows)
+                pa.default_memory_pool().release_unused()
+            writer.add_key_value_metadata(self.footer().to_metadata())
+        return frozenset() if wanderers else _repeated(self._id_numbers)
+
+    def footer(self) -> Footer:
+        """Return the facts of what was written."""
+        return Footer(
+            build=BUILD_RULES,
+            stream=self._stream.name,
+            day=str(self._day),
+            tenant_id=self._tenant_id,
+            schema=schema_fingerprint(self._stream),
+            raw_sha256=parts_hash(part.key for part in self._parts),
+            passes=pass_hashes(self._parts),
+            rows=self._tally.rows,
+            ids=self._tally.ids,
+            id_set_sha256=self._tally.id_set_sha256,
+            first_event=self._tally.first_event,
+            last_event=self._tally.last_event,
+            drift=self._tally.drift,
+            lateness=self._tally.lateness,
+        )
+
+    def _batches(self, wanderers: Wanderers) -> Iterator[pa.RecordBatch]:
+        shape = Shape(self._stream)
+        for records in sweep(self._store, shape, self._day, self._parts):
+            yield self._batch(resolve(records, self._passes, wanderers), shape)
+
+    def _batch(self, rows: Rows, shape: Shape) -> pa.RecordBatch:
+        """Return the rows of a window in the table's columns; count them."""
+        flat = flat_columns(rows.records.lines, rows.records.structs, rows.ids, shape)
+        lake = self._lake_columns(rows)
+        self._count(rows, lake)
+        self._tally.note_drift(flat.columns, flat.extra)
+        schema = arrow_schema(self._stream)
+        columns = {**flat.columns, **lake, "extra_json": pa.array(flat.extra, pa.string())}
+        return pa.RecordBatch.from_arrays(
+            [columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema
+        )
+
+    def _lake_columns(self, rows: Rows) -> dict[str, pa.Array]:
+        count = len(rows.ids)
+        first = self._seen[rows.records.passes]
+        last, number, latest = first.copy(), np.ones(count, dtype=np.int32), np.ones(count, dtype=bool)
+        for place, version in enumerate(rows.versions):
+            if version is not None:
+                number[place], latest[place] = version.number, version.is_latest
+                first[place], last[place] = milliseconds(version.first_seen_at), milliseconds(version.last_seen_at)
+        return {
+            "event_time": pa.array(rows.records.times, pa.int64(), mask=~rows.records.timed),
+            "tenant_id": pa.repeat(self._tenant_id, count),
+            "record_sha256": pa.array(rows.hashes, pa.string()),
+            "version": pa.array(number),
+            "is_latest": pa.array(latest),
+            "first_seen_at": pa.array(first),
+            "last_seen_at": pa.array(last),
+        }
+
+    def _count(self, rows: Rows, lake: dict[str, pa.Array]) -> None:
+        first = lake["version"].to_numpy() == 1
+        timed = first & rows.records.timed
+        self._tally.note_times(rows.records.times, rows.records.timed)
+        self._tally.note_ids([name for name, is_first in zip(rows.ids, first.tolist(), strict=True) if is_first])
+        self._tally.note_lateness((lake["first_seen_at"].to_numpy() - rows.records.times)[timed])
+        self._id_numbers.append(rows.id_numbers)
 
 
-def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema, row_group_bytes: int) -> Iterator[pa.Table]:
-    """Join batches to tables of about that many bytes of Arrow memory."""
+def milliseconds(moment: datetime) -> int:
+    """Return a time as milliseconds since 1970 UTC."""
+    return int(moment.astimezone(UTC).timestamp()) * 1000
+
+
+def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema, records: int) -> Iterator[pa.Table]:
+    """Join batches to tables: of enough memory, and so many rows that a large day has few of them."""
     waiting: list[pa.RecordBatch] = []
+    rows = size = 0
     for batch in batches:
         waiting.append(batch)
-        if sum(item.nbytes for item in waiting) >= row_group_bytes:
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if size >= ROW_GROUP_BYTES and rows >= records // MOST_ROW_GROUPS:
             yield pa.Table.from_batches(waiting, schema)
-            waiting = []
+            waiting, rows, size = [], 0, 0
     if waiting:
         yield pa.Table.from_batches(waiting, schema)
 
 
-def _batches(plan: WindowPlan, stream: Stream, tenant_id: str, tally: Tally) -> Iterator[pa.RecordBatch]:
-    wanderers = {name: _versions(held) for name, held in plan.wanderers().items()}
-    for window in plan.windows:
-        found = _in_order(plan, window, wanderers)
-        for start in range(0, len(found), BATCH_ROWS):
-            yield record_batch(_rows(found[start : start + BATCH_ROWS], stream, tenant_id, tally), stream)
-
-
-def _in_order(plan: WindowPlan, window: Window, wanderers: dict[str, list[Version]]) -> list[tuple[Version, Held]]:
-    """Return the versions of a window in the order of their events."""
-    found: list[tuple[Version, Held]] = []
-    for name, held in plan.read(window).items():
-        lines = {item.identity.sha256: item for item in held}
-        versions = wanderers.get(name) or _versions(held)
-        found += [(version, lines[version.sha256]) for version in versions if version.sha256 in lines]
-    found.sort(key=lambda entry: (entry[1].placed_time, entry[1].identity.id, entry[0].number))
-    return found
-
-
-def _rows(found: list[tuple[Version, Held]], stream: Stream, tenant_id: str, tally: Tally) -> list[Row]:
-    rows = []
-    for version, item in found:
-        row = _row(item, version, stream, tenant_id)
-        tally.add(row, item.identity, version)
-        rows.append(row)
-    return rows
-
-
-def _versions(held: list[Held]) -> list[Version]:
-    lines = {item.identity.sha256: item.line for item in held}
-    seen = {Observation(item.pass_id, item.identity.sha256) for item in held}
-    return number_versions(seen, lambda sha256: canonical(lines[sha256]))
-
-
-def _row(item: Held, version: Version, stream: Stream, tenant_id: str) -> Row:
-    row = flatten(parse_record(item.line), stream)
-    row.update(
-        event_time=item.identity.event_time,
-        tenant_id=tenant_id,
-        record_sha256=version.sha256,
-        version=version.number,
-        is_latest=version.is_latest,
-        first_seen_at=version.first_seen_at,
-        last_seen_at=version.last_seen_at,
-    )
-    if row["id"] != item.identity.id:
-        replace_id(row, item.identity.id)
-    return row
+def _repeated(id_numbers: list[Numbers]) -> frozenset[int]:
+    """Return the numbers that stand in more than one of the lists."""
+    numbers = np.sort(np.concatenate(id_numbers)) if id_numbers else np.zeros(0, dtype=np.int64)
+    return frozenset(numbers[1:][numbers[1:] == numbers[:-1]].tolist())

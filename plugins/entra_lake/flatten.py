@@ -12,12 +12,12 @@ the columns together and merging `extra_json` over them gives the record again:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from entra_lake.json_text import json_text, parse_json
 from entra_lake.schema import Column, Stream, Type
 
 Record = dict[str, Any]
@@ -32,6 +32,7 @@ _INT32 = range(-(2**31), 2**31)
 #: Beyond it a double no longer tells neighbouring integers apart.
 _EXACT_IN_DOUBLE = 2**53
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def flatten(record: Mapping[str, Any], stream: Stream) -> Row:
@@ -51,17 +52,16 @@ def flatten(record: Mapping[str, Any], stream: Stream) -> Row:
         extra = _fill(record, column_tree(stream), row, absent, "")
         if absent:
             extra[ABSENT] = absent
-    for column in stream.columns:
-        if column.is_derived:
-            row[column.name] = _strings(record, column)
-    row["extra_json"] = json_text(extra) if extra else None
+    for column in stream.derived_columns:
+        row[column.name] = strings(record, column.keys)
+    row["extra_json"] = json_text(extra, sort_keys=True) if extra else None
     return row
 
 
 def unflatten(row: Mapping[str, Any], stream: Stream) -> Record:
     """Return the record that `flatten` made the row from, as parsed JSON."""
     text = row.get("extra_json")
-    extra = json.loads(text) if text else {}
+    extra = parse_json(text) if text else {}
     if RECORD in extra:
         whole: Record = extra[RECORD]
         return whole
@@ -74,11 +74,11 @@ def unflatten(row: Mapping[str, Any], stream: Stream) -> Record:
 
 def replace_id(row: Row, record_id: str) -> None:
     """Give a row whose record has no usable id one that tells it from others; `unflatten` still gives the record."""
-    extra = json.loads(row["extra_json"] or "{}")
+    extra = parse_json(row["extra_json"] or "{}")
     if RECORD not in extra and "id" not in (*extra.get(ABSENT, ()), *extra):
         extra["id"] = row["id"]
     row["id"] = record_id
-    row["extra_json"] = json_text(extra)
+    row["extra_json"] = json_text(extra, sort_keys=True)
 
 
 @cache
@@ -98,24 +98,11 @@ def parse_record(line: bytes | str) -> Record:
 
     :raises ValueError: when the bytes are not one JSON object in UTF-8; NaN and Infinity are no JSON.
     """
-    text = line if isinstance(line, str) else line.decode()
-    record = _DECODER.decode(text)
+    record = parse_json(line if isinstance(line, str) else line.decode())
     if not isinstance(record, dict):
         message = f"expected a JSON object, got {type(record).__name__}"
         raise ValueError(message)  # noqa: TRY004 - one error for whatever is wrong with the text
     return record
-
-
-def json_text(value: object) -> str:
-    """Return compact JSON that can be encoded as UTF-8, whatever the value's strings hold."""
-    text = _dump(value, ascii_only=False)
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a lone surrogate, which JSON can escape and UTF-8 cannot hold
-        return _dump(value, ascii_only=True)
-    return text
 
 
 def parse_time(value: object) -> int | None:
@@ -131,8 +118,7 @@ def parse_time(value: object) -> int | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    span = moment - _EPOCH
-    return (span.days * 86_400 + span.seconds) * 1000 + span.microseconds // 1000
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def extra_paths(extra: Mapping[str, Any], stream: Stream) -> Iterator[tuple[str, str]]:
@@ -173,7 +159,7 @@ def _fill(record: Mapping[str, Any], tree: Tree, row: Row, absent: list[str], pr
         elif isinstance(node, dict):
             _fill_object(key, record[key], node, row, absent, prefix, rest)
         else:
-            row[node.name], is_exact = _hold(node, record[key])
+            row[node.name], is_exact = hold(node, record[key])
             if not is_exact:
                 rest[key] = record[key]
     if len(record) > len(tree) or not record.keys() <= tree.keys():
@@ -199,7 +185,7 @@ def _fill_object(  # noqa: PLR0913, PLR0917 - one step of a recursion over two t
         rest[key] = inner_rest
 
 
-def _hold(column: Column, value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any JSON value
+def hold(column: Column, value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any JSON value
     """Return what the column takes of the value, and whether that is all of it."""
     if value is None:
         return None, not column.optional
@@ -254,8 +240,9 @@ _HOLDERS = {
 }
 
 
-def _strings(record: Mapping[str, Any], column: Column) -> list[str] | None:
-    found = list(_walk(record, column.keys))
+def strings(value: object, keys: tuple[str, ...]) -> list[str] | None:
+    """Return every text below a path that may lead through lists; None where the path leads nowhere."""
+    found = list(_walk(value, keys))
     texts = [_encodable(value)[0] for value in found if isinstance(value, str)]
     return texts if found else None
 
@@ -279,7 +266,7 @@ def _build(tree: Tree, row: Mapping[str, Any]) -> Record:
         else:
             value = row.get(node.name)
             if value is not None or not node.optional:
-                record[key] = json.loads(value) if node.type is Type.JSON and value is not None else value
+                record[key] = parse_json(value) if node.type is Type.JSON and value is not None else value
     return record
 
 
@@ -309,31 +296,3 @@ def _remove(record: Record, keys: list[str]) -> None:
 @cache
 def _column_names(stream: Stream) -> tuple[str, ...]:
     return tuple(column.name for column in stream.columns)
-
-
-def _refuse_constant(name: str) -> object:
-    message = f"{name} is no JSON"
-    raise ValueError(message)
-
-
-#: Raw control characters inside strings break the standard, yet they have been seen; they are kept.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, strict=False)
-
-
-def _dump(value: object, *, ascii_only: bool) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"), allow_nan=False)
-    except ValueError:  # 1e400 is JSON, and is more than a double holds
-        return _dump_huge(value, ascii_only=ascii_only)
-
-
-def _dump_huge(value: Any, *, ascii_only: bool) -> str:  # noqa: ANN401
-    """Write numbers too large for a double so that reading them gives the same again."""
-    if isinstance(value, dict):
-        members = (
-            f"{_dump(key, ascii_only=ascii_only)}:{_dump(item, ascii_only=ascii_only)}" for key, item in value.items()
-        )
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_dump(item, ascii_only=ascii_only) for item in value) + "]"
-    return "1e999" if value > 0 else "-1e999"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import msgspec
 
 from entra_lake.flatten import Record, parse_record, parse_time
+from entra_lake.json_text import json_text
 from entra_lake.schema import Stream
 
 
@@ -58,7 +58,7 @@ def canonical(record: bytes | Record) -> str:
     Order of members and white space do not matter; 1 and 1.0 differ, as they do in the lake.
     """
     parsed = parse_record(record) if isinstance(record, bytes) else record
-    return json.dumps(parsed, sort_keys=True, separators=(",", ":"))
+    return json_text(parsed, sort_keys=True)
 
 
 def _usable_id(name: object) -> str | None:

@@ -100,6 +100,11 @@ class Stream:
         return tuple(column for column in self.columns if not column.is_derived)
 
     @cached_property
+    def derived_columns(self) -> tuple[Column, ...]:
+        """Return the columns that repeat a part of a collection, for filters."""
+        return tuple(column for column in self.columns if column.is_derived)
+
+    @cached_property
     def table_columns(self) -> tuple[Column, ...]:
         """Return all columns of the table in its order, without the partition column `dt`."""
         return LAKE_COLUMNS + self.columns + (EXTRA_COLUMN,)

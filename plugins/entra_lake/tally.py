@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from bisect import bisect_left
+import hashlib
 from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from entra_lake.flatten import Row, extra_paths
-from entra_lake.footer import add_to_id_set
-from entra_lake.identity import Identity
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from entra_lake.flatten import extra_paths
+from entra_lake.json_text import parse_json
 from entra_lake.schema import Stream
-from entra_lake.versions import Version
+
+Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 #: A drift report names at most so many paths; the rest is counted as one.
 MOST_PATHS = 200
@@ -21,14 +27,17 @@ _MS_PER_HOUR = 3_600_000
 
 
 class Tally:
-    """Count the rows of one build."""
+    """Count the rows of one build, window by window."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._known = {column.name: frozenset(column.values) for column in stream.columns if column.values}
-        self._paths = {column.name: column.path for column in stream.columns}
+        self._members = {
+            column.name: (column.path, pa.array(column.values, pa.string()))
+            for column in stream.columns
+            if column.values
+        }
         self._drift: Counter[str] = Counter()
-        self._lateness: Counter[str] = Counter()
+        self._lateness = np.zeros(len(LATENESS_HOURS) + 1, dtype=np.int64)
         self._id_set = 0
         self.rows = 0
         self.ids = 0
@@ -48,39 +57,52 @@ class Tally:
     @property
     def lateness(self) -> dict[str, int]:
         """Return upper bounds in hours to ids first seen within that time after their event."""
-        return dict(self._lateness)
+        names = [*map(str, LATENESS_HOURS), "more"]
+        return {name: count for name, count in zip(names, self._lateness.tolist(), strict=True) if count}
 
-    def add(self, row: Row, identity: Identity, version: Version) -> None:
-        """Count one row."""
-        self.rows += 1
-        self._note_time(identity.event_time)
-        self._note_drift(row)
-        if version.number == 1:
-            self.ids += 1
-            self._id_set = add_to_id_set(self._id_set, identity.id)
-            self._note_lateness(identity.event_time, version.first_seen_at)
+    def note_times(self, times: Numbers, timed: Flags) -> None:
+        """Count rows, and their event times where they have one that can be read."""
+        self.rows += len(times)
+        readable = times[timed]
+        self._count(f"{self._stream.time_field} unreadable", len(times) - len(readable))
+        if len(readable):
+            first, last = int(readable.min()), int(readable.max())
+            self.first_event = first if self.first_event is None else min(self.first_event, first)
+            self.last_event = last if self.last_event is None else max(self.last_event, last)
 
-    def _note_time(self, event_time: int | None) -> None:
-        if event_time is None:
-            self._count(self._stream.time_field, "unreadable")
-            return
-        self.first_event = event_time if self.first_event is None else min(self.first_event, event_time)
-        self.last_event = event_time if self.last_event is None else max(self.last_event, event_time)
+    def note_ids(self, ids: Sequence[str]) -> None:
+        """Count ids, each given once in a build."""
+        self.ids += len(ids)
+        self._id_set = (self._id_set + _sum_of_hashes(ids)) % 2**256
 
-    def _note_drift(self, row: Row) -> None:
-        if row["extra_json"]:
-            for path, kind in extra_paths(json.loads(row["extra_json"]), self._stream):
-                self._count(path, kind)
-        for name, known in self._known.items():
-            if row[name] is not None and row[name] not in known:
-                self._count(self._paths[name], "member")
+    def note_lateness(self, delays: Numbers) -> None:
+        """Count how long after their events ids were first seen, in ms."""
+        places = np.searchsorted(LATENESS_HOURS, delays / _MS_PER_HOUR, side="left")
+        self._lateness += np.bincount(places, minlength=len(self._lateness))
 
-    def _count(self, path: str, kind: str) -> None:
-        name = f"{path} {kind}".encode(errors="replace").decode()
-        self._drift[name if name in self._drift or len(self._drift) < MOST_PATHS else "more paths"] += 1
+    def note_drift(self, columns: dict[str, pa.Array], extra: Iterable[str | None]) -> None:
+        """Count what `extra_json` had to take, and members of enumerations that nobody knows."""
+        for text, count in Counter(text for text in extra if text).items():
+            for name in _drift_of(text, self._stream):
+                self._count(name, count)
+        for column, (path, known) in self._members.items():
+            array = columns[column]
+            expected = pc.sum(pc.is_in(array, known)).as_py() or 0
+            self._count(f"{path} member", len(array) - array.null_count - expected)
 
-    def _note_lateness(self, event_time: int | None, seen: datetime) -> None:
-        if event_time is not None:
-            hours = (int(seen.astimezone(UTC).timestamp()) * 1000 - event_time) / _MS_PER_HOUR
-            place = bisect_left(LATENESS_HOURS, hours)
-            self._lateness[str(LATENESS_HOURS[place]) if place < len(LATENESS_HOURS) else "more"] += 1
+    def _count(self, name: str, count: int) -> None:
+        if count:
+            self._drift[name if name in self._drift or len(self._drift) < MOST_PATHS else "more paths"] += count
+
+
+@lru_cache(4096)
+def _drift_of(extra: str, stream: Stream) -> tuple[str, ...]:
+    found = (f"{path} {kind}" for path, kind in extra_paths(parse_json(extra), stream))
+    return tuple(name.encode(errors="replace").decode() for name in found)
+
+
+def _sum_of_hashes(ids: Sequence[str]) -> int:
+    """Return the sum of the ids' SHA-256, each as a number: eight columns of 32 bits, added up apart."""
+    digests = b"".join(hashlib.sha256(name.encode()).digest() for name in ids)
+    columns = np.frombuffer(digests, dtype=">u4").reshape(-1, 8).sum(axis=0, dtype=np.uint64)
+    return sum(int(column) << (32 * place) for place, column in enumerate(reversed(columns.tolist())))

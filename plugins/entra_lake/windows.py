@@ -1,102 +1,70 @@
-"""Event-time windows over the raw parts of a day: what a build reads at one time.
+"""A sweep over the raw parts of a day in the order of events: what a build holds at one time.
 
-Windows are cut by bytes, so that memory does not follow the day's size. Equal ids nearly always
-fall into one window, because a record's time does not change; the few that do not ("wanderers")
-are found beforehand, and their versions are numbered over the whole day.
+Parts are read once, in the order of their first event. Records that lie before the first event of every
+part still to come are complete, and are handed on; the others wait. So memory follows how far parts
+overlap in time, not the size of the day.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
 
-from entra_lake.identity import Identity, identify, locate
+from entra_lake.flatten import parse_time
+from entra_lake.identity import locate
 from entra_lake.layout import RawPart
 from entra_lake.raw import read_part
-from entra_lake.schema import Stream
+from entra_lake.shape import Shape, Struct
 from entra_lake.store_protocol import Store
 
-WINDOW_BYTES = 4 * 1024 * 1024  # of raw JSON; rows of Python objects take several times as much
-HELD_BYTES = 32 * 1024 * 1024  # parts kept open because the next window needs them too
+WINDOW_BYTES = 4 * 1024 * 1024  # of raw JSON that is handed on at one time
 
 Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A record read from raw.
+@dataclass(frozen=True)
+class Records:
+    """Records of raw, and what was read of them, side by side.
 
-    :param placed_time: the event time; the day's start where the record names none that can be read.
+    :param structs: what `Shape.read` made of each line; None where `flatten` must take it.
+    :param names: usable ids; None where a record has none.
+    :param times: event times; the day's start where a record names none that can be read.
+    :param timed: where a record names a time that can be read.
+    :param passes: number of the pass that brought each, in the order of observing.
+    :param size: bytes of all lines.
     """
 
-    line: bytes
-    identity: Identity
-    pass_id: str
-    placed_time: int
+    lines: list[bytes]
+    structs: list[Struct | None]
+    names: list[str | None]
+    times: Numbers
+    timed: Flags
+    passes: Numbers
+    size: int
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.lines)
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Event times `[start, end)` in ms since 1970."""
-
-    start: int
-    end: int
-
-
-@dataclass
-class WindowPlan:
-    """The windows of a day and how to read them.
-
-    :param raw_bytes: size of all records as JSON.
-    :param wandering: hashes of ids that occur in more than one window.
-    """
-
-    store: Store
-    stream: Stream
-    parts: list[RawPart]
-    windows: list[Window]
-    raw_bytes: int
-    day_start: int
-    wandering: frozenset[int]
-    _open: dict[str, list[Held]] = field(default_factory=dict)
-
-    def read(self, window: Window) -> dict[str, list[Held]]:
-        """Return the records of the window by id; read windows in their order."""
-        records: dict[str, list[Held]] = {}
-        for part in self.parts:
-            if part.last >= window.start and part.first < window.end:
-                for held in self._read(part, keep=part.last >= window.end):
-                    if window.start <= held.placed_time < window.end:
-                        records.setdefault(held.identity.id, []).append(held)
-        return records
-
-    def wanderers(self) -> dict[str, list[Held]]:
-        """Return all records of the ids that occur in more than one window."""
-        records: dict[str, list[Held]] = {}
-        for part in self.parts if self.wandering else ():
-            for line in read_part(self.store, part):
-                held = self._hold(line, part)
-                if hash(held.identity.id) in self.wandering:
-                    records.setdefault(held.identity.id, []).append(held)
-        return records
-
-    def _read(self, part: RawPart, *, keep: bool) -> list[Held]:
-        held = self._open.pop(part.key, None) or [self._hold(line, part) for line in read_part(self.store, part)]
-        if keep and self._open_bytes() < HELD_BYTES:
-            self._open[part.key] = held
-        return held
-
-    def _open_bytes(self) -> int:
-        return sum(len(item.line) for held in self._open.values() for item in held)
-
-    def _hold(self, line: bytes, part: RawPart) -> Held:
-        identity = identify(line, self.stream)
-        return Held(line, identity, part.pass_id, place(identity.event_time, self.day_start))
+    def take(self, chosen: Numbers) -> Records:
+        """Return the records of these numbers, in their order."""
+        numbers = chosen.tolist()
+        lines = [self.lines[number] for number in numbers]
+        return Records(
+            lines=lines,
+            structs=[self.structs[number] for number in numbers],
+            names=[self.names[number] for number in numbers],
+            times=self.times[chosen],
+            timed=self.timed[chosen],
+            passes=self.passes[chosen],
+            size=sum(map(len, lines)),
+        )
 
 
 def place(event_time: int | None, day_start: int) -> int:
@@ -109,45 +77,78 @@ def start_of_day(day: date) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp()) * 1000
 
 
-def plan_windows(store: Store, stream: Stream, day: date, parts: list[RawPart]) -> WindowPlan:
-    """Read all parts once, and cut the day into windows of about `WINDOW_BYTES`."""
+def sweep(store: Store, shape: Shape, day: date, parts: Sequence[RawPart]) -> Iterator[Records]:
+    """Hand on all records of the parts, window by window in the order of events; read each part once."""
+    numbers = {name: number for number, name in enumerate(pass_names(parts))}
     day_start = start_of_day(day)
-    columns = array("q"), array("q"), array("q")  # 24 bytes a record; tuples of Python objects take 200
-    for part in parts:
-        for fact in _facts(store, stream, part, day_start):
-            for column, value in zip(columns, fact, strict=True):
-                column.append(value)
-    ids, times, sizes = (np.frombuffer(column, dtype=np.int64) for column in columns)
-    windows = _cut(times, sizes)
-    return WindowPlan(store, stream, parts, windows, int(sizes.sum()), day_start, _wandering(ids, times, windows))
+    waiting: list[Records] = []
+    todo = sorted(parts, key=lambda part: (part.first, part.key))
+    for part, following in zip_longest(todo, todo[1:]):
+        waiting.append(_read(read_part(store, part), shape, numbers[part.pass_id], day_start))
+        if following is None or sum(held.size for held in waiting) >= WINDOW_BYTES:
+            done, waiting = _split(waiting, following.first if following else None)
+            if done:
+                yield _join(done)
 
 
-def _facts(store: Store, stream: Stream, part: RawPart, day_start: int) -> Iterator[tuple[int, int, int]]:
-    for line in read_part(store, part):
-        name, event_time = locate(line, stream)
-        yield hash(name or line), place(event_time, day_start), len(line)
+def pass_names(parts: Iterable[RawPart]) -> list[str]:
+    """Return the ids of the passes that wrote the parts, in the order of observing."""
+    return sorted({part.pass_id for part in parts})
 
 
-def _cut(times: Numbers, sizes: Numbers) -> list[Window]:
-    order = np.argsort(times, kind="stable")
-    times, total = times[order], np.cumsum(sizes[order])
-    windows: list[Window] = []
-    start = 0
-    while start < len(times):
-        reached = int(total[start - 1]) if start else 0
-        end = int(np.searchsorted(total, reached + WINDOW_BYTES))
-        end = int(np.searchsorted(times, times[min(end, len(times) - 1)], side="right"))
-        windows.append(Window(int(times[start]), int(times[end - 1]) + 1))
-        start = end
-    return windows
+def _read(lines: list[bytes], shape: Shape, pass_number: int, day_start: int) -> Records:
+    structs = shape.read(lines)
+    names: list[str | None] = []
+    moments: list[int | None] = []
+    known: dict[object, int | None] = {}  # at busy times many records share a second
+    for line, item in zip(lines, structs, strict=True):
+        if item is None:
+            name, moment = locate(line, shape.stream)
+        else:
+            name, text = shape.id_and_time(item)
+            if text not in known:
+                known[text] = parse_time(text)
+            moment = known[text]
+        names.append(name)
+        moments.append(moment)
+    return Records(
+        lines=lines,
+        structs=structs,
+        names=names,
+        times=np.array([place(moment, day_start) for moment in moments], dtype=np.int64),
+        timed=np.array([moment is not None for moment in moments], dtype=bool),
+        passes=np.full(len(lines), pass_number, dtype=np.int64),
+        size=sum(map(len, lines)),
+    )
 
 
-def _wandering(ids: Numbers, times: Numbers, windows: list[Window]) -> frozenset[int]:
-    """Return the hashes of ids whose records lie in more than one window."""
-    if len(windows) < 2:  # noqa: PLR2004 - one window holds everything
-        return frozenset()
-    place_in = np.searchsorted(np.array([window.end for window in windows]), times, side="right")
-    order = np.lexsort((place_in, ids))
-    ids, place_in = ids[order], place_in[order]
-    differs = (ids[1:] == ids[:-1]) & (place_in[1:] != place_in[:-1])
-    return frozenset(int(value) for value in ids[1:][differs])
+def _split(waiting: list[Records], frontier: int | None) -> tuple[list[Records], list[Records]]:
+    """Return what lies before the frontier, and what must wait."""
+    if frontier is None:
+        return waiting, []
+    done: list[Records] = []
+    later: list[Records] = []
+    for held in waiting:
+        before = held.times < frontier
+        if before.all():
+            done.append(held)
+        elif not before.any():
+            later.append(held)
+        else:
+            done.append(held.take(np.flatnonzero(before)))
+            later.append(held.take(np.flatnonzero(~before)))
+    return done, later
+
+
+def _join(pieces: list[Records]) -> Records:
+    if len(pieces) == 1:
+        return pieces[0]
+    return Records(
+        lines=[line for piece in pieces for line in piece.lines],
+        structs=[item for piece in pieces for item in piece.structs],
+        names=[name for piece in pieces for name in piece.names],
+        times=np.concatenate([piece.times for piece in pieces]),
+        timed=np.concatenate([piece.timed for piece in pieces]),
+        passes=np.concatenate([piece.passes for piece in pieces]),
+        size=sum(piece.size for piece in pieces),
+    )

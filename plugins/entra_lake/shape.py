@@ -1,0 +1,282 @@
+"""Records as typed structs: one compiled reading per record, which knows every member of the stream by name.
+
+A record that is what the schema says becomes a struct without a Python dict in between; its collections
+stay the bytes that were received. Whatever is otherwise (a value of another type, a member that nobody
+knows, a lone surrogate) makes the reading refuse that record, and `flatten` takes it.
+
+Members that Graph has added since the schema was written stand in every record. They are learned from
+the first records that are refused, so that the others need not be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from entra_lake.flatten import ABSENT, RECORD, Record, Row, Tree, column_tree, flatten, parse_record
+from entra_lake.schema import Column, Stream, Type
+
+#: A struct of a stream; its type is made from the stream's columns.
+Struct = Any
+#: Paths of members that no column knows.
+Paths = frozenset[tuple[str, ...]]
+
+NO_TEXT = Raw(b"")
+NULL_TEXT = Raw(b"null")
+#: Refused records that are looked at to learn members from, at one time.
+GROUP = 32
+#: More unknown members than that are no schema of Graph's, and each costs a little in every record.
+MOST_LEARNED = 64
+_NAME = re.compile(r"[^\x00-\x1f\"\\]+")
+_TYPES: Mapping[Type, Any] = {
+    Type.STRING: str | None | UnsetType,
+    Type.INT: int | float | None | UnsetType,  # told apart afterwards: 1 and 1.0 are two things
+    Type.DOUBLE: int | float | None | UnsetType,
+    Type.BOOLEAN: bool | None | UnsetType,
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """An object of a record: the struct that reads it, and what its fields are, in their order.
+
+    :param kind: the struct's type.
+    :param columns: field number to column.
+    :param objects: field number to the object inside.
+    :param learned: field number to the name of a member that no column knows.
+    :param absent: an instance that stands for a null object: all of its columns are NULL.
+    """
+
+    kind: type[Struct]
+    names: tuple[str, ...]
+    columns: tuple[tuple[int, Column], ...]
+    objects: tuple[tuple[int, Node], ...]
+    learned: tuple[tuple[int, str], ...]
+    absent: Struct = field(repr=False)
+
+
+class Shape:
+    """How a stream's records are read; it learns members that its schema does not know."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self._learned: Paths = frozenset()
+        self._use(self._learned)
+        names = [_struct_name(self.node.names.index(name)) for name in ("id", stream.time_field)]
+        self._id_and_time = attrgetter(*names)  # learned members come behind them
+
+    @property
+    def learned(self) -> Paths:
+        """Return the paths of the members that were learned."""
+        return self._learned
+
+    def read(self, lines: Sequence[bytes]) -> list[Struct | None]:
+        """Return each record as a struct of `node`; None for those that must be taken one by one.
+
+        Structs of earlier calls may lack the fields that this call learns: put them into `renew`.
+        """
+        found = self._decode(lines)
+        refused = [number for number, item in enumerate(found) if item is None]
+        while refused and self._learn(lines[number] for number in refused[:GROUP]):
+            again = self._decode([lines[number] for number in refused])
+            for number, item in zip(refused, again, strict=True):
+                found[number] = item
+            refused = [number for number in refused if found[number] is None]
+        if any(item is not None and type(item) is not self.node.kind for item in found):
+            found = [item if item is None else self.renew(item) for item in found]
+        return found
+
+    def id_and_time(self, item: Struct) -> tuple[str | None, object]:
+        """Return the record's id, None where it has none that can be used, and the text of its time."""
+        name, text = self._id_and_time(item)
+        return (name if isinstance(name, str) and name else None), text
+
+    def renew(self, item: Struct) -> Struct:
+        """Return the struct with the fields that were learned since it was read."""
+        return item if type(item) is self.node.kind else _renew(item, self.node)
+
+    def of_row(self, row: Mapping[str, Any]) -> Struct:
+        """Return the struct whose columns hold what the row holds."""
+        return _of_row(self.node, row)
+
+    def light_record(self, item: Struct) -> Record:
+        """Return the record with empty lists in place of its collections: what `extra_json` depends on."""
+        return _light(self.node, item)
+
+    def _use(self, learned: Paths) -> None:
+        self._learned = learned
+        self.node = _node(column_tree(self.stream), learned, "Record")
+        self._decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(self.node.kind)
+
+    def _decode(self, lines: Iterable[bytes]) -> list[Struct | None]:
+        decode = self._decoder.decode
+        found: list[Struct | None] = []
+        for line in lines:
+            try:
+                found.append(decode(line))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                found.append(None)
+        return found
+
+    def _learn(self, lines: Iterable[bytes]) -> bool:
+        """Tell whether these refused records have taught a member."""
+        tree = column_tree(self.stream)
+        new = {path for line in lines for path in _unknown(_parsed(line), tree, ())} - self._learned
+        chosen = sorted(new)[: MOST_LEARNED - len(self._learned)]
+        if chosen:
+            self._use(self._learned.union(chosen))
+        return bool(chosen)
+
+
+def received_texts(line: bytes, stream: Stream) -> dict[str, str]:
+    """Return the collections of a record as they were received: column name to JSON text.
+
+    None of a record that is not strictly JSON: their text is then written anew.
+    """
+    columns = [column for column in stream.stored_columns if column.type is Type.JSON]
+    try:
+        found = ((column.name, _text_at(line, column.keys)) for column in columns)
+        return {name: text for name, text in found if text is not None}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def _text_at(line: bytes, keys: tuple[str, ...]) -> str | None:
+    value = bytes(line)
+    for key in keys:
+        if not value.lstrip().startswith(b"{"):
+            return None
+        members = _MEMBERS.decode(value)
+        if key not in members:
+            return None
+        value = bytes(members[key])
+    return value.decode() if value.startswith(b"[") else None
+
+
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+
+
+def _parsed(line: bytes) -> Record:
+    try:
+        return parse_record(line)
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _unknown(record: Mapping[str, Any], tree: Tree, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for key, value in record.items():
+        inner = tree.get(key)
+        if inner is None:
+            if _NAME.fullmatch(key) and key not in {ABSENT, RECORD} and _is_encodable(key):
+                yield (*path, key)
+        elif isinstance(inner, dict) and isinstance(value, dict):
+            yield from _unknown(value, inner, (*path, key))
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@cache
+def _struct_name(number: int) -> str:
+    return f"f{number}"
+
+
+def _node(tree: Tree, learned: Paths, name: str) -> Node:
+    """Make the struct of one object; fields are numbered, for Graph's names need not be Python's."""
+    names = [*tree, *sorted({path[0] for path in learned if len(path) == 1})]
+    columns, objects, unknown = [], [], []
+    fields: list[tuple[str, Any, Any]] = []
+    nulls: list[Any] = []
+    for number, key in enumerate(names):
+        inner = tree.get(key)
+        if inner is None:
+            unknown.append((number, key))
+            fields.append((_struct_name(number), Raw, NO_TEXT))
+            nulls.append(NO_TEXT)
+        elif isinstance(inner, dict):
+            paths = frozenset(path[1:] for path in learned if path[0] == key and len(path) > 1)
+            node = _node(inner, paths, f"{name}_{number}")
+            objects.append((number, node))
+            fields.append((_struct_name(number), node.kind | None | UnsetType, UNSET))
+            nulls.append(None)
+        elif inner.type is Type.JSON:
+            columns.append((number, inner))
+            fields.append((_struct_name(number), Raw, NO_TEXT))
+            nulls.append(NO_TEXT if inner.optional else NULL_TEXT)
+        else:
+            columns.append((number, inner))
+            fields.append((_struct_name(number), _TYPES[inner.type], UNSET))
+            nulls.append(UNSET if inner.optional else None)
+    rename = {_struct_name(number): key for number, key in enumerate(names)}
+    kind = msgspec.defstruct(name, fields, rename=rename, gc=False, forbid_unknown_fields=True)
+    return Node(kind, tuple(names), tuple(columns), tuple(objects), tuple(unknown), kind(*nulls))
+
+
+def _renew(item: Struct, node: Node) -> Struct:
+    """Copy a struct into a newer kind that has more learned members: its own come first and in the same order."""
+    old = dict(zip(type(item).__struct_encode_fields__, msgspec.structs.astuple(item), strict=True))
+    for number, inner in node.objects:
+        name = node.names[number]
+        if isinstance(old.get(name), msgspec.Struct):
+            old[name] = _renew(old[name], inner)
+    return node.kind(**{_struct_name(number): old[name] for number, name in enumerate(node.names) if name in old})
+
+
+def _of_row(node: Node, row: Mapping[str, Any]) -> Struct:
+    values: dict[str, Any] = {}
+    for number, column in node.columns:
+        value = row[column.name]
+        if column.type is Type.JSON:
+            value = NULL_TEXT if value is None else Raw(value.encode())
+        values[_struct_name(number)] = value
+    for number, inner in node.objects:
+        values[_struct_name(number)] = _of_row(inner, row)
+    return node.kind(**values)
+
+
+def _light(node: Node, item: Struct) -> Record:
+    values = msgspec.structs.astuple(item)
+    record: Record = {}
+    for number, column in node.columns:
+        value = values[number]
+        if column.type is Type.JSON:
+            _put_text(record, node.names[number], value)
+        elif value is not UNSET:
+            record[node.names[number]] = value
+    for number, inner in node.objects:
+        value = values[number]
+        if value is not UNSET:
+            record[node.names[number]] = None if value is None else _light(inner, value)
+    for number, name in node.learned:
+        if text := bytes(values[number]):
+            record[name] = parse_value(text)
+    return record
+
+
+def _put_text(record: Record, name: str, text: Raw) -> None:
+    if value := bytes(text):
+        record[name] = [] if value.startswith(b"[") else parse_value(value)
+
+
+def parse_value(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON value as `parse_record` would inside a record."""
+    return parse_record(b'{"v":' + text + b"}")["v"]
+
+
+def slow_row(line: bytes, stream: Stream) -> Row:
+    """Return a record's row as `flatten` gives it, with its collections as they were received where that can be."""
+    row = flatten(parse_record(line), stream)
+    row.update({name: text for name, text in received_texts(line, stream).items() if row[name] is not None})
+    return row
