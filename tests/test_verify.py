@@ -176,7 +176,9 @@ def test_today_may_be_read(lake: Lake) -> None:
     outcome = collect_day(lake, SIGN_INS, today, "run")
     assert outcome.report is not None
     assert outcome.report.start == "2026-11-23T00:00:00Z"
-    assert "2026-11-23T07:00:00Z" <= outcome.report.end <= outcome.report.started_at, "up to now, however slow the machine"
+    assert "2026-11-23T07:00:00Z" <= outcome.report.end <= outcome.report.started_at, (
+        "up to now, however slow the machine"
+    )
 
 
 def test_a_failing_athena_keeps_the_day_safe(cloud: Sandbox, lake: Lake) -> None:
