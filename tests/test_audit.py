@@ -159,6 +159,7 @@ HARM: dict[str, tuple[Callable[[Lake], None], set[str], str]] = {
 }
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("harm", HARM.values(), ids=HARM)
 def test_harm_is_noticed(held: Lake, harm: tuple[Callable[[Lake], None], set[str], str]) -> None:
     """A day is right as it was acknowledged; what happens to it is named, together with what to do."""

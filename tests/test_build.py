@@ -100,6 +100,7 @@ def test_records_without_id_or_time_are_kept(lake: Lake, tmp_path: Path, strange
     assert {canonical(unflatten(row, SIGN_INS)) for row in rows} == written
 
 
+@pytest.mark.fault(32)
 def test_an_empty_day_is_an_object_of_no_rows(lake: Lake, tmp_path: Path) -> None:
     """A day on which nothing happened is no missing day."""
     assert build(lake, tmp_path) == []
@@ -121,6 +122,7 @@ def test_what_does_not_belong_below_raw_is_named(lake: Lake, tmp_path: Path) -> 
         build(lake, tmp_path)
 
 
+@pytest.mark.fault(45)
 def test_a_damaged_part_is_named(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """A part whose content is not what its key says stops the build."""
     write_raw(lake, PASSES[0], [record(1)])
@@ -169,6 +171,7 @@ print(json.dumps({"rows": built.footer.rows, "mib": int(peak.split()[1]) / 1024}
 """
 
 
+@pytest.mark.fault(33)
 @pytest.mark.slow
 def test_memory_does_not_follow_the_day(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """The object of a day of 100,000 sign-ins of ordinary size is built within 256 MiB."""

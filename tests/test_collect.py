@@ -49,40 +49,78 @@ def test_a_day_comes_whole(cloud: Sandbox, lake: Lake, stream: Stream, tmp_path:
     assert outcome.manifest.pass_ids == {outcome.report.pass_id if outcome.report else ""}
 
 
-FAULTS: dict[str, dict[str, Any]] = {
-    "503": {"kind": "status", "status": 503, "times": 2},
-    "throttled in fractions": {"kind": "status", "status": 429, "retry_after": 2.128, "times": 2},
-    "throttled until a date": {"kind": "status", "status": 429, "retry_after": {"date_in": 30}},
-    "throttled without a word": {"kind": "status", "status": 429},
-    "token expired in the middle": {"kind": "token_expired", "page": 2},
-    "claims challenge": {"kind": "claims_challenge", "page": 2},
-    "reset": {"kind": "reset", "after_bytes": 300, "page": 2},
-    "truncated": {"kind": "truncate", "after_bytes": 3000},
-    "truncated, and says so": {"kind": "truncate", "after_bytes": 3000, "honest": True, "page": 2},
-    "corrupted gzip": {"kind": "corrupt_gzip"},
-    "HTML": {"kind": "html"},
-    "error object instead of value": {"kind": "error_in_200"},
-    "error object inside value": {"kind": "broken_json", "page": 2},
-    "value missing": {"kind": "value_missing"},
-    "value null": {"kind": "value_null"},
-    "empty page with a next link": {"kind": "empty_page", "page": 2},
-    "short page": {"kind": "short_page", "rows": 7, "times": 3},
-    "page size ignored": {"kind": "page_size", "rows": 2500, "times": "always"},
-    "1000 refused": {"kind": "page_size_refused", "largest": 999, "times": "always"},
-    "duplicates within a page": {"kind": "duplicates", "where": "within", "times": "always"},
-    "duplicates between pages": {"kind": "duplicates", "where": "between", "times": "always"},
-    "out of order": {"kind": "shuffled", "times": "always"},
-    "skiptoken expired": {"kind": "skiptoken_invalid", "page": 2},
-    "skiptoken null": {"kind": "skiptoken_null", "page": 2},
-    "410": {"kind": "gone", "page": 2},
-    "looping next link": {"kind": "loop", "length": 1, "page": 2},
-    "records of another day": {"kind": "outside_window", "times": "always"},
-    "403 that flaps": {"kind": "not_premium", "times": 2},
-}
+FAULTS = [
+    pytest.param(
+        {"kind": "status", "status": 503, "times": 2},
+        id="503",
+        marks=(pytest.mark.fault(10), pytest.mark.defect("D14", "D10")),
+    ),
+    pytest.param(
+        {"kind": "status", "status": 429, "retry_after": 2.128, "times": 2},
+        id="throttled in fractions",
+        marks=(pytest.mark.fault(8), pytest.mark.defect("D13")),
+    ),
+    pytest.param(
+        {"kind": "status", "status": 429, "retry_after": {"date_in": 30}},
+        id="throttled until a date",
+        marks=pytest.mark.fault(8),
+    ),
+    pytest.param({"kind": "status", "status": 429}, id="throttled without a word", marks=pytest.mark.fault(8)),
+    pytest.param({"kind": "token_expired", "page": 2}, id="token expired in the middle", marks=pytest.mark.fault(11)),
+    pytest.param({"kind": "claims_challenge", "page": 2}, id="claims challenge", marks=pytest.mark.fault(11)),
+    pytest.param({"kind": "reset", "after_bytes": 300, "page": 2}, id="reset", marks=pytest.mark.fault(2)),
+    pytest.param({"kind": "truncate", "after_bytes": 3000}, id="truncated", marks=pytest.mark.fault(3)),
+    pytest.param(
+        {"kind": "truncate", "after_bytes": 3000, "honest": True, "page": 2},
+        id="truncated, and says so",
+        marks=pytest.mark.fault(3),
+    ),
+    pytest.param({"kind": "corrupt_gzip"}, id="corrupted gzip", marks=pytest.mark.fault(6)),
+    pytest.param({"kind": "html"}, id="HTML", marks=pytest.mark.fault(7)),
+    pytest.param({"kind": "error_in_200"}, id="error object instead of value", marks=pytest.mark.fault(21)),
+    pytest.param({"kind": "broken_json", "page": 2}, id="error object inside value", marks=pytest.mark.fault(21)),
+    pytest.param({"kind": "value_missing"}, id="value missing", marks=pytest.mark.fault(21)),
+    pytest.param({"kind": "value_null"}, id="value null", marks=pytest.mark.fault(21)),
+    pytest.param(
+        {"kind": "empty_page", "page": 2},
+        id="empty page with a next link",
+        marks=(pytest.mark.fault(20), pytest.mark.defect("D4")),
+    ),
+    pytest.param(
+        {"kind": "short_page", "rows": 7, "times": 3},
+        id="short page",
+        marks=(pytest.mark.fault(20), pytest.mark.defect("D8")),
+    ),
+    pytest.param(
+        {"kind": "page_size", "rows": 2500, "times": "always"}, id="page size ignored", marks=pytest.mark.fault(20)
+    ),
+    pytest.param(
+        {"kind": "page_size_refused", "largest": 999, "times": "always"}, id="1000 refused", marks=pytest.mark.fault(20)
+    ),
+    pytest.param(
+        {"kind": "duplicates", "where": "within", "times": "always"},
+        id="duplicates within a page",
+        marks=pytest.mark.fault(16),
+    ),
+    pytest.param(
+        {"kind": "duplicates", "where": "between", "times": "always"},
+        id="duplicates between pages",
+        marks=pytest.mark.fault(16),
+    ),
+    pytest.param({"kind": "shuffled", "times": "always"}, id="out of order", marks=pytest.mark.fault(17)),
+    pytest.param({"kind": "skiptoken_invalid", "page": 2}, id="skiptoken expired", marks=pytest.mark.fault(12)),
+    pytest.param({"kind": "skiptoken_null", "page": 2}, id="skiptoken null", marks=pytest.mark.fault(12)),
+    pytest.param({"kind": "gone", "page": 2}, id="410", marks=pytest.mark.fault(12)),
+    pytest.param({"kind": "loop", "length": 1, "page": 2}, id="looping next link", marks=pytest.mark.fault(18)),
+    pytest.param(
+        {"kind": "outside_window", "times": "always"}, id="records of another day", marks=pytest.mark.fault(22)
+    ),
+    pytest.param({"kind": "not_premium", "times": 2}, id="403 that flaps", marks=pytest.mark.fault(13)),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_faults_lose_nothing(cloud: Sandbox, lake: Lake, fault: dict[str, Any], tmp_path: Path) -> None:
     """After any passing fault the lake holds the tenant's truth."""
     small_pages = {"kind": "page_size", "rows": 50, "times": "always"}
@@ -93,6 +131,7 @@ def test_faults_lose_nothing(cloud: Sandbox, lake: Lake, fault: dict[str, Any], 
     assert_truth(cloud, lake, SIGN_INS, tmp_path)
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize("kind", ["unknown_fields", "unknown_enums", "surrogates"])
 def test_strange_content_is_kept(cloud: Sandbox, lake: Lake, kind: str, tmp_path: Path) -> None:
     """Members and values that no schema knows reach the lake, and the manifest reports them."""
@@ -115,6 +154,7 @@ def sign_in(**members: Any) -> dict[str, Any]:
     return {"id": "11111111-0000-0000-0000-000000000000", "createdDateTime": f"{DAY}T12:00:00Z", **members}
 
 
+@pytest.mark.fault(26)
 def test_content_that_comes_back_is_the_latest(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """After A, B and A again there are two versions, and the view shows A."""
     prepare(lake)
@@ -130,6 +170,8 @@ def test_content_that_comes_back_is_the_latest(cloud: Sandbox, lake: Lake, tmp_p
     assert_truth(cloud, lake, SIGN_INS, tmp_path)
 
 
+@pytest.mark.fault(22)
+@pytest.mark.defect("D1", "D9")
 def test_a_day_begins_and_ends_with_its_first_and_last_instant(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """Records of exactly 00:00:00Z and of the last 100 ns belong to their day and to no other."""
     edges = {"first": f"{DAY}T00:00:00Z", "last": f"{DAY}T23:59:59.9999999Z"}
@@ -142,6 +184,8 @@ def test_a_day_begins_and_ends_with_its_first_and_last_instant(cloud: Sandbox, l
     assert not edges.keys() & latest_contents(lake, SIGN_INS, DAY - timedelta(days=1), tmp_path).keys()
 
 
+@pytest.mark.fault(56)
+@pytest.mark.defect("D12")
 def test_a_second_run_changes_nothing(cloud: Sandbox, lake: Lake) -> None:
     """Running a day again leaves the same object, writes no raw part, and adds one pass to the manifest."""
     prepare(lake)
@@ -176,6 +220,7 @@ def test_other_bytes_with_equal_values_are_no_news(cloud: Sandbox, lake: Lake) -
     assert (report.total("new"), report.total("changed"), report.parts) == (0, 0, ())
 
 
+@pytest.mark.fault(38, 47)
 def test_the_loser_of_a_race_builds_again(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """Two runs of one day at once: whoever loads last from fewer records loses, and the union survives."""
     prepare(lake)
@@ -205,6 +250,7 @@ class InterruptedStore(S3Store):
         return iter(found)
 
 
+@pytest.mark.fault(38)
 @pytest.mark.slow
 def test_a_load_between_listing_and_building_wins(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """A run that has listed raw before another one loaded more cannot replace that newer object."""
@@ -264,6 +310,7 @@ def test_the_manifests_of_a_day_are_a_chain(cloud: Sandbox, lake: Lake) -> None:
     assert json.loads(second[1])["passes"][:1] == json.loads(first[1])["passes"]
 
 
+@pytest.mark.fault(31)
 @pytest.mark.slow
 def test_a_record_that_graph_cannot_write_is_named(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """One poisoned record breaks every page that holds it: all others are had, and its second is in the manifest."""
@@ -287,6 +334,7 @@ def true_ids(cloud: Sandbox) -> set[str]:
     return {item["id"] for item in truth_items(cloud, SIGN_INS, DAY)}
 
 
+@pytest.mark.fault(38)
 @pytest.mark.slow
 def test_two_runs_at_once(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """Two runs that collect one day side by side both end well; nothing is doubled, and both passes are named."""
@@ -300,6 +348,7 @@ def test_two_runs_at_once(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     assert {outcome.report.pass_id for outcome in outcomes if outcome.report} == found[0].pass_ids
 
 
+@pytest.mark.fault(15)
 def test_a_short_listing_is_noticed(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """A pass that misses ids which the lake holds removes none of them, and the manifest counts them."""
     prepare(lake)

@@ -150,6 +150,7 @@ lakes = st.sampled_from((LAKE, WEEK, replace(LAKE, reread_ages=(3, 9)), replace(
 # --- Plans of ages -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(34)
 @given(st.integers(1, 730))
 def test_default_plan_fits_retention(retention_days: int) -> None:
     """Whatever the retention, the default plan begins at age 1, ascends and ends while Graph still serves the day."""
@@ -215,6 +216,7 @@ def test_hours_to_expiry_count_down() -> None:
     assert hours_to_expiry(DAY, datetime(2026, 12, 22, 23, 30, tzinfo=UTC), LAKE) == 0.5
 
 
+@pytest.mark.fault(59)
 @pytest.mark.parametrize(
     ("day", "expected"),
     [
@@ -236,6 +238,7 @@ def test_calendar_edges(day: date, expected: date) -> None:
     assert made == list(DEFAULT_AGES)
 
 
+@pytest.mark.fault(59)
 @given(moments, manifests, st.sampled_from(("Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati")))
 def test_local_time_changes_nothing(now: datetime, manifest: Manifest | None, zone: str) -> None:
     """The clock's zone does not matter, summer time or not: the same moment gives the same answer."""
@@ -376,6 +379,7 @@ def _until(manifest: Manifest, now: datetime) -> Iterable[Any]:
 # --- What is due ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(55)
 @given(moments, st.lists(st.tuples(st.integers(-40, 10), moments, outcomes), max_size=25), lakes)
 def test_due_is_ordered_readable_and_unique(
     now: datetime, made: list[tuple[int, datetime, dict[str, Any]]], lake: LakeFacts
@@ -425,6 +429,7 @@ def _owed_from(day: date, age: int) -> datetime:
     return first_due_at(day) if age == 1 else start_of_age(day, age)
 
 
+@pytest.mark.fault(60)
 def test_first_reading_is_left_to_the_daily_run() -> None:
     """Yesterday is not due before 07:00 UTC: the daily run begins at 06:00, and the two must not race."""
     lake = replace(LAKE, collect_from=DAY)
@@ -498,6 +503,7 @@ def test_new_lake_owes_its_retention() -> None:
         assert State.LOST not in world.states(now + 24 * HOUR).values()
 
 
+@pytest.mark.fault(53)
 def test_outage_of_nine_days_heals() -> None:
     """After nine days without a run, ten days a run pay everything: no day is lost, nearest to expiry comes first."""
     world = World(replace(LAKE, collect_from=DAY - ONE_DAY * 40))
@@ -517,6 +523,7 @@ def test_outage_of_nine_days_heals() -> None:
     assert unsealed == set(range(22, 28)), "aged out during the outage, the last reading unmade; all others are sealed"
 
 
+@pytest.mark.fault(53)
 @pytest.mark.parametrize("lake", [LAKE, WEEK])
 @pytest.mark.parametrize("hour", [0, 3, 7, 23])
 def test_outage_of_31_days_loses_exactly_these(lake: LakeFacts, hour: int) -> None:
@@ -539,6 +546,7 @@ def test_outage_of_31_days_loses_exactly_these(lake: LakeFacts, hour: int) -> No
     assert lost_days(back + ONE_DAY * 3, world.manifests, world.lake) == expected
 
 
+@pytest.mark.fault(14, 53)
 def test_outage_of_31_days_by_hand() -> None:
     """Runs end with 1 November 12:00 and begin again on 2 December 12:00: 1 November is lost, the 2nd is saved."""
     lake = replace(LAKE, collect_from=date(2026, 10, 31))
@@ -569,6 +577,7 @@ def test_any_schedule_keeps_the_promise(runs: list[tuple[int, dict[str, Any]]], 
 # --- Short and partial passes --------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize(
     ("counts", "reason"), [({"missing": 1}, Reason.SHORT), ({"failed": "invalid JSON"}, Reason.PARTIAL)]
 )
@@ -618,6 +627,7 @@ def test_short_listing_behind_a_clean_reading_unseals_nothing() -> None:
 # --- Retention that changes ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(34)
 def test_shorter_retention_changes_what_can_be_read() -> None:
     """A retention that shrinks to seven days asks for nothing older, and loses no day that was read."""
     shrunk = replace(LAKE, retention_days=7, collect_from=DAY)  # the setting of the ages stays, and gives way

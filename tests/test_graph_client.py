@@ -104,6 +104,8 @@ def test_a_page_tells_where_it_came_from(cloud: Sandbox) -> None:
     assert page.size > sum(len(record) for record in page.records)
 
 
+@pytest.mark.fault(2, 3, 6, 7, 8, 10, 11, 16, 17, 20, 21)
+@pytest.mark.defect("D4", "D13", "D14")
 @pytest.mark.parametrize(
     "details",
     [
@@ -168,6 +170,7 @@ def test_each_request_says_who_asks_and_what_it_understands(cloud: Sandbox, monk
     assert len({headers["client-request-id"] for headers in seen}) == len(seen) > 1
 
 
+@pytest.mark.defect("D3")
 def test_pages_do_not_pile_up(cloud: Sandbox) -> None:
     """A page is asked for when its reader wants it, not before."""
     fault(cloud, **SMALL)
@@ -180,6 +183,8 @@ def test_pages_do_not_pile_up(cloud: Sandbox) -> None:
 # --- throttling ----------------------------------------------------------------------------------
 
 
+@pytest.mark.fault(8)
+@pytest.mark.defect("D16")
 @pytest.mark.parametrize(
     ("retry_after", "seconds"), [(5, 5), (2.128, 2.128), (IN_30_SECONDS, 30), (None, 10), (-1, 10), ("soon", 10)]
 )
@@ -196,6 +201,8 @@ def test_retry_after_is_kept_by_everybody(cloud: Sandbox, retry_after: Any, seco
     assert waits == [(pytest.approx(seconds, abs=0.01), "throttled by Graph")]
 
 
+@pytest.mark.fault(8)
+@pytest.mark.defect("D11")
 def test_an_absurd_retry_after_is_not_slept(cloud: Sandbox) -> None:
     """A day's pause is handed to the scheduler at once, and everybody keeps it."""
     fault(cloud, "status", status=429, retry_after=86_400)
@@ -210,6 +217,7 @@ def test_an_absurd_retry_after_is_not_slept(cloud: Sandbox) -> None:
     assert budget.read()[0].not_before == pytest.approx(NOW.timestamp() + 86_400)
 
 
+@pytest.mark.fault(9)
 def test_throttling_without_end_stops_after_some_tries(cloud: Sandbox) -> None:
     """A 429 for ever becomes an error that names the pause, after five requests."""
     fault(cloud, "status", status=429, retry_after=3, times="always")
@@ -247,6 +255,7 @@ def test_graphs_own_limit_is_never_met(cloud: Sandbox) -> None:
 # --- trouble that does not pass ------------------------------------------------------------------
 
 
+@pytest.mark.fault(2, 3, 6, 7, 10, 11, 12, 13, 18, 19, 21, 24)
 @pytest.mark.parametrize(
     ("details", "kind", "said"),
     [
@@ -324,6 +333,7 @@ def test_lasting_trouble_is_named(
         assert secret not in shown.replace("$skiptoken=…", "")
 
 
+@pytest.mark.fault(11)
 def test_a_challenge_is_passed_on_to_the_login_service(cloud: Sandbox) -> None:
     """Continuous access evaluation: the new token proves what Graph wanted to be proved, and the listing goes on."""
     fault(cloud, **SMALL)
@@ -335,6 +345,7 @@ def test_a_challenge_is_passed_on_to_the_login_service(cloud: Sandbox) -> None:
     assert len(tokens) == 2
 
 
+@pytest.mark.fault(11)
 def test_a_second_401_is_the_end(cloud: Sandbox) -> None:
     """One new token is worth a try; when Graph refuses that too, no third one is fetched."""
     fault(cloud, "token_expired", times="always")
@@ -344,6 +355,7 @@ def test_a_second_401_is_the_end(cloud: Sandbox) -> None:
     assert len(tokens) == len(requests_of(cloud)) == 2
 
 
+@pytest.mark.fault(14)
 def test_a_day_before_retention_names_the_oldest_moment(cloud: Sandbox) -> None:
     """The bound that Graph names comes along as a moment, so that the caller can clamp."""
     with client_of(connection_to(cloud)) as client, pytest.raises(RetentionError) as caught:
@@ -353,6 +365,7 @@ def test_a_day_before_retention_names_the_oldest_moment(cloud: Sandbox) -> None:
     assert oldest.tzinfo is UTC
 
 
+@pytest.mark.fault(4)
 def test_a_silent_server_is_given_up(cloud: Sandbox) -> None:
     """No answer within the read timeout is an error that says so."""
     fault(cloud, "hang", seconds=30, times="always")
@@ -365,6 +378,7 @@ def test_a_silent_server_is_given_up(cloud: Sandbox) -> None:
     assert "no answer came in time" in caught.value.message
 
 
+@pytest.mark.fault(4)
 def test_a_slow_drip_is_given_up(cloud: Sandbox) -> None:
     """Bytes that come one by one keep a read timeout quiet; the whole page has a limit of its own."""
     fault(cloud, "drip", bytes_per_second=50, times="always")
@@ -379,6 +393,7 @@ def test_a_slow_drip_is_given_up(cloud: Sandbox) -> None:
     assert "not complete after" in caught.value.message
 
 
+@pytest.mark.defect("D13")
 def test_an_endless_answer_is_given_up(cloud: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer is not read beyond its limit, whatever it unpacks to."""
     monkeypatch.setattr(transport, "MAX_BODY", 10_000)
@@ -389,6 +404,7 @@ def test_an_endless_answer_is_given_up(cloud: Sandbox, monkeypatch: pytest.Monke
         ids_of(client)
 
 
+@pytest.mark.fault(1)
 def test_no_server_at_all_is_said_plainly(cloud: Sandbox) -> None:
     """A closed connection is tried again with longer and longer waits, and named without an address."""
     clock = VirtualClock()
@@ -438,6 +454,7 @@ def test_no_log_line_holds_a_token_or_a_link(cloud: Sandbox) -> None:
 # --- the connection test -------------------------------------------------------------------------
 
 
+@pytest.mark.fault(58)
 def test_check_names_tenant_roles_and_clock(cloud: Sandbox) -> None:
     """The test of a connection tells the tenant, the token's permissions, and how far the clocks are apart."""
     clock = VirtualClock(NOW + timedelta(seconds=90))

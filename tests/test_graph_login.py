@@ -55,6 +55,7 @@ def list_one(cloud: Sandbox, clock: VirtualClock | None = None, **changes: Any) 
 UNKNOWN = "00000000-0000-0000-0000-00000000dead"
 
 
+@pytest.mark.fault(61)
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -75,6 +76,7 @@ def test_a_refused_application_is_told_what_to_do(
     assert clock.sleeps == []
 
 
+@pytest.mark.fault(61)
 def test_an_expired_secret_is_named(cloud: Sandbox) -> None:
     """The commonest reason of all has a message of its own."""
     cloud.control.change_secret({"expired": True})
@@ -85,6 +87,7 @@ def test_an_expired_secret_is_named(cloud: Sandbox) -> None:
         cloud.control.change_secret({"expired": False})
 
 
+@pytest.mark.fault(61)
 def test_an_unknown_tenant_is_named(cloud: Sandbox) -> None:
     """MSAL hides the reason behind a ValueError; the number comes out all the same."""
     authority = f"{cloud.settings['graph_url']}/{UNKNOWN}"

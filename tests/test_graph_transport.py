@@ -48,6 +48,7 @@ def test_the_environment_does_not_replace_the_bundle(
         assert client.check().tenant_id
 
 
+@pytest.mark.fault(5)
 def test_the_environment_does_not_add_an_authority(cloud: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """With verify on, a bundle from the environment cannot make somebody else's certificate good; it is not retried."""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -140,6 +141,7 @@ def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in answer.problem
 
 
+@pytest.mark.fault(1)
 @pytest.mark.usefixtures("no_proxy_set")
 @pytest.mark.parametrize(
     ("url", "said"),
@@ -164,6 +166,7 @@ def plain_transport() -> Transport:
 # --- where the token may go ----------------------------------------------------------------------
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize(
     "link",
     [
@@ -229,6 +232,7 @@ def test_graphs_own_links_are_followed(link: str) -> None:
     check_origin(link, GRAPH)
 
 
+@pytest.mark.fault(19)
 @given(st.text(max_size=30), st.sampled_from(["", "/", "?", "#", "@", ":", "\\", "."]))
 def test_nothing_between_scheme_and_host_gets_through(text: str, sign: str) -> None:
     """Whatever stands around Graph's name, the request goes to Graph or nowhere."""
@@ -247,6 +251,7 @@ def test_the_port_of_the_sandbox_counts() -> None:
         check_origin("https://127.0.0.1/v1.0/x", "https://127.0.0.1:8443")
 
 
+@pytest.mark.fault(18)
 def test_a_listing_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that was seen, or too many of them, break the listing off instead of going on for ever."""
     monkeypatch.setattr("entra_lake.next_links.MAX_PAGES", 3)

@@ -88,6 +88,7 @@ def test_a_mail_has_both_parts_and_belongs_to_a_thread(server: MailServer, tmp_p
     assert one["subject"] == "[entra-lake] FAILED the login service refuses the application · SIMULATED"
 
 
+@pytest.mark.fault(57)
 def test_a_server_that_is_down_is_an_error(server: MailServer) -> None:
     """A mail that nobody took raises, so that its claim can be withdrawn."""
     server.faults.down = True

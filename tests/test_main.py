@@ -45,6 +45,8 @@ def test_days_that_expire_first_come_first(command: Any, cloud: Sandbox, lake: L
     assert read_manifest(lake, STREAMS["directory_audits"], DAY) is None
 
 
+@pytest.mark.fault(13)
+@pytest.mark.defect("D2")
 @pytest.mark.slow
 def test_a_failed_stream_does_not_stop_the_other(
     command: Any, cloud: Sandbox, lake: Lake, capsys: pytest.CaptureFixture[str]

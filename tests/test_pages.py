@@ -76,6 +76,7 @@ def test_raw_control_characters_stay_except_line_breaks(found: list[str]) -> Non
     assert list(split) == [body.replace(b"\n", rb"\n").replace(b"\r", rb"\r") for body in bodies]
 
 
+@pytest.mark.fault(2, 3)
 @settings(max_examples=100, deadline=None)
 @given(st.lists(records, min_size=1, max_size=3), st.data())
 def test_no_part_of_a_page_is_taken_for_a_page(listed: list[dict[str, Any]], data: st.DataObject) -> None:
@@ -86,6 +87,7 @@ def test_no_part_of_a_page_is_taken_for_a_page(listed: list[dict[str, Any]], dat
         split_page(body[:cut])
 
 
+@pytest.mark.fault(7, 21)
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

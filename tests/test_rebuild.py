@@ -75,6 +75,7 @@ MENDED = {
 }
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("harm", [do for name, do in MENDED.items() if "manifest" not in name and "pass" not in name])
 def test_what_lies_above_raw_comes_back(
     shared: Sandbox, held: Lake, harm: Callable[[Lake], None], tmp_path: Path
@@ -135,6 +136,7 @@ def test_newer_raw_is_built(held: Lake) -> None:
     assert done.manifest.object["ids"] == before[0].object["ids"] + 1
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("object_too", [False, True])
 def test_raw_that_has_lost_records_is_refused(held: Lake, *, object_too: bool) -> None:
     """A build with fewer ids than were acknowledged is refused, also where the object is gone; nothing is changed."""

@@ -31,6 +31,7 @@ def test_the_day_is_key_then_parameter_then_yesterday(
     assert day_of_run(partition_key, params_day, RUN_AFTER) == expected
 
 
+@pytest.mark.fault(59)
 def test_yesterday_is_a_utc_day() -> None:
     """A run that was due at 01:00 in Berlin is about the day before the day before."""
     run_after = datetime(2026, 11, 23, 0, 30, tzinfo=timezone(timedelta(hours=1)))

@@ -92,6 +92,7 @@ def test_extra_may_be_text() -> None:
     assert graph_connection(extra=json.dumps({"tenant_id": "t-2"})).tenant_id == "t-2"
 
 
+@pytest.mark.fault(5, 61)
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

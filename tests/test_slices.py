@@ -53,6 +53,7 @@ def test_what_is_missing_completes_the_day(done: list[tuple[int, int]]) -> None:
         assert any(piece.holds(moment) for piece in finished) != any(piece.holds(moment) for piece in missing)
 
 
+@pytest.mark.fault(22)
 def test_filter_is_half_open() -> None:
     """Graph is asked for `ge` the start and `lt` the end, so that midnight belongs to one day."""
     text = filter_text(STREAMS["sign_ins"], Slice.of_day(DAY))
@@ -78,6 +79,7 @@ def test_a_future_day_is_refused() -> None:
         check_day(date(2026, 11, 24), NOW, 30)
 
 
+@pytest.mark.fault(14)
 def test_a_day_beyond_retention_is_refused() -> None:
     """A day that Microsoft has deleted is refused with the oldest one that can be read."""
     with pytest.raises(RetentionError, match="2026-10-24"):

@@ -32,6 +32,7 @@ def test_replace_needs_the_current_etag(lake: Lake) -> None:
     assert (lake.store.read("a.json") or (b"",))[0] == b"2"
 
 
+@pytest.mark.fault(43)
 @pytest.mark.parametrize("etag", [False, True], ids=["create", "replace"])
 def test_a_lost_reply_is_no_lost_race(cloud: Sandbox, lake: Lake, *, etag: bool) -> None:
     """When S3 stores an object and the reply is lost, the repeated request finds its own success."""
@@ -74,6 +75,7 @@ def test_listing_goes_on_past_a_page(lake: Lake) -> None:
     assert [item.key for item in lake.store.list("x/")] == keys
 
 
+@pytest.mark.fault(45)
 def test_a_flipped_bit_is_noticed(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
     """What arrives must have the hash that its writer noted."""
     lake.store.create("a.parquet", b"0123456789" * 100)
@@ -82,6 +84,7 @@ def test_a_flipped_bit_is_noticed(cloud: Sandbox, lake: Lake, tmp_path: Path) ->
         lake.store.download("a.parquet", tmp_path / "a")
 
 
+@pytest.mark.fault(46)
 def test_refusals_say_what_to_do(cloud: Sandbox, lake: Lake) -> None:
     """A missing right and a missing bucket are errors that only a person can mend, with the remedy in them."""
     cloud.aws.faults.configure({"s3": {"deny": [{"key": "secret"}]}})

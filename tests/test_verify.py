@@ -42,6 +42,7 @@ def load_day(lake: Lake) -> None:
     load(lake, SIGN_INS, DAY, transform(lake, SIGN_INS, DAY))
 
 
+@pytest.mark.fault(50, 52)
 def test_without_repair_the_day_is_not_verified(lake: Lake) -> None:
     """A day whose partition nobody registered is invisible to Athena: verify fails and commits nothing."""
     load_day(lake)
@@ -50,6 +51,7 @@ def test_without_repair_the_day_is_not_verified(lake: Lake) -> None:
     assert lake.store.look(manifest_key(SIGN_INS, DAY)) is None
 
 
+@pytest.mark.fault(50)
 @pytest.mark.parametrize("full", [False, True])
 def test_repair_makes_the_day_visible(lake: Lake, *, full: bool) -> None:
     """Either way of repairing registers the day, and repairing again does no harm."""
@@ -66,6 +68,7 @@ def test_full_repair_finds_days_that_nobody_named(lake: Lake) -> None:
     assert verify(lake, SIGN_INS, DAY).athena["rows"] > 0
 
 
+@pytest.mark.fault(52)
 def test_a_foreign_file_in_the_partition_is_noticed(lake: Lake) -> None:
     """A second Parquet object beside the day's own changes the count, and the day is not verified."""
     load_day(lake)
@@ -123,6 +126,7 @@ def _columns(lake: Lake) -> list[str]:
     return [column["Name"] for column in table["StorageDescriptor"]["Columns"]]
 
 
+@pytest.mark.fault(62)
 def test_a_newer_table_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that is older than the tables stops before it writes."""
     monkeypatch.setattr(tables, "SCHEMA_VERSION", 9)
@@ -132,6 +136,7 @@ def test_a_newer_table_is_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch) -
         prepare(lake)
 
 
+@pytest.mark.fault(61)
 def test_a_lake_belongs_to_its_first_tenant(cloud: Sandbox, lake: Lake) -> None:
     """Another tenant's connection is refused before anything is written."""
     lake.store.create(LAKE_KEY, json.dumps({"tenant_id": "another"}).encode())
@@ -140,6 +145,7 @@ def test_a_lake_belongs_to_its_first_tenant(cloud: Sandbox, lake: Lake) -> None:
     assert [item.key for item in lake.store.list("")] == [LAKE_KEY]
 
 
+@pytest.mark.fault(61)
 def test_a_new_lake_waits_for_a_tenant_that_exists(cloud: Sandbox, lake: Lake) -> None:
     """A wrong secret, or a mistyped tenant, claims nothing: the right one can still begin the lake."""
     wrong = replace(lake, graph=replace(lake.graph, client_secret="wrong"))
@@ -149,6 +155,7 @@ def test_a_new_lake_waits_for_a_tenant_that_exists(cloud: Sandbox, lake: Lake) -
     assert prepare(lake)["tenant_id"] == lake.tenant_id
 
 
+@pytest.mark.fault(61)
 @pytest.mark.parametrize(
     ("setting", "value", "expected"),
     [("bucket", "no-such-bucket", "Bucket 'no-such-bucket'"), ("workgroup", "nobody", "workgroup 'nobody'")],
@@ -159,6 +166,7 @@ def test_what_infra_should_have_made(cloud: Sandbox, setting: str, value: str, e
         prepare(make_lake(cloud, **{setting: value}))
 
 
+@pytest.mark.fault(14)
 def test_days_out_of_reach(cloud: Sandbox, lake: Lake) -> None:
     """A day in the future, or beyond retention, is refused without a request, and nothing is written."""
     with pytest.raises(FutureDayError):
@@ -181,6 +189,7 @@ def test_today_may_be_read(lake: Lake) -> None:
     )
 
 
+@pytest.mark.fault(49)
 def test_a_failing_athena_keeps_the_day_safe(cloud: Sandbox, lake: Lake) -> None:
     """While Athena fails there is no manifest; the next run acknowledges without asking Graph again."""
     prepare(lake)
@@ -194,6 +203,7 @@ def test_a_failing_athena_keeps_the_day_safe(cloud: Sandbox, lake: Lake) -> None
     assert len(cloud.tenant.graph.requests) == asked
 
 
+@pytest.mark.fault(49)
 def test_a_query_whose_object_was_replaced_runs_again(cloud: Sandbox, lake: Lake) -> None:
     """A query that fails because the day was loaded under it is asked once more."""
     load_day(lake)

@@ -28,10 +28,13 @@ T = TypeVar("T")
 
 #: What an absent object has instead of an ETag: the condition "nobody has written it yet".
 ABSENT = None
-_LOST_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+_LOST_RACE = ("PreconditionFailed", "412")
+#: Another request for the same key was under way; who wins is not decided, and nothing may be written yet.
+_UNDECIDED = ("ConditionalRequestConflict", "OperationAborted", "409")
 _NOT_FOUND = ("NoSuchKey", "404", "NotFound")
 _READ_BYTES = 1024 * 1024
 _READ_TRIES = 3
+_WRITE_TRIES = 6
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,9 @@ class S3Store:
         if not answer:
             return None
         digest = hashlib.sha256()
+        chunks = answer["Body"].iter_chunks(_READ_BYTES)
         with path.open("wb") as file:
-            for chunk in answer["Body"].iter_chunks(_READ_BYTES):
+            while chunk := self._call(lambda: next(chunks, None), key):
                 digest.update(chunk)
                 file.write(chunk)
         found = StoredObject(key, answer["ETag"], path.stat().st_size, answer["Metadata"].get("sha256"))
@@ -149,22 +153,30 @@ class S3Store:
 
     def _put(self, key: str, content: bytes | Path, condition: dict[str, str]) -> str | None:
         sha256, writer = hash_content(content), uuid4().hex
-        with _open(content) as body:
+        metadata = {"sha256": sha256, "writer": writer}
+        for _ in range(_WRITE_TRIES):
             try:
-                answer = self.client.put_object(
-                    Bucket=self.bucket,
-                    Key=self.prefix + key,
-                    Body=body,
-                    Metadata={"sha256": sha256, "writer": writer},
-                    ChecksumAlgorithm="SHA256",
-                    **condition,  # type: ignore[arg-type]
-                )
+                return self._try_put(key, content, condition, metadata)
             except ClientError as error:
-                if _code(error) not in (*_LOST_RACE, *_NOT_FOUND):
+                if _code(error) in (*_LOST_RACE, *_NOT_FOUND):
+                    return self._own_etag(key, writer)
+                if _code(error) not in _UNDECIDED:
                     raise map_error(error, self.url(key)) from error
-                return self._own_etag(key, writer)
             except BotoCoreError as error:
                 raise map_error(error, self.url(key)) from error
+        message = f"{self.url(key)} was being written by others, {_WRITE_TRIES} times. Trying again later."
+        raise StoreUnavailableError(message)
+
+    def _try_put(self, key: str, content: bytes | Path, condition: Any, metadata: dict[str, str]) -> str:  # noqa: ANN401 - botocore's arguments
+        with _open(content) as body:
+            answer = self.client.put_object(
+                Bucket=self.bucket,
+                Key=self.prefix + key,
+                Body=body,
+                Metadata=metadata,
+                ChecksumAlgorithm="SHA256",
+                **condition,
+            )
         return answer["ETag"]
 
     def _own_etag(self, key: str, writer: str) -> str | None:

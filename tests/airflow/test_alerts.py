@@ -81,6 +81,7 @@ def test_a_task_that_raises_is_mailed_with_all_a_person_needs(cloud: Sandbox) ->
     assert cloud.state.client_secret not in mail["text"] + mail["html"]
 
 
+@pytest.mark.fault(36, 39)
 def test_task_and_run_give_one_mail(cloud: Sandbox) -> None:
     """The run's callback mails only what no task could say: a task that was killed, also if that is noticed twice."""
     xcoms: dict[Any, Any] = {}
@@ -132,6 +133,7 @@ def test_without_the_bucket_mails_go_out(cloud: Sandbox, monkeypatch: pytest.Mon
     assert len(cloud.mailbox.all()) == 1
 
 
+@pytest.mark.fault(57)
 def test_a_mail_server_that_is_down_changes_nothing(cloud: Sandbox) -> None:
     """The callback returns, nobody counts as told, and the next failure of the cause is mailed."""
     xcoms: dict[Any, Any] = {}

@@ -47,6 +47,7 @@ def contents() -> dict[str, tuple[str | None, int]]:
     return found
 
 
+@pytest.mark.fault(54, 56)
 def test_a_day_travels_and_a_second_run_changes_nothing(run_dag: RunDag, cloud: Sandbox) -> None:
     """Green, counted by Athena, without a mail; and the same bytes the second time."""
     assert set(run_dag().values()) == {"success"}
@@ -57,6 +58,7 @@ def test_a_day_travels_and_a_second_run_changes_nothing(run_dag: RunDag, cloud: 
     assert cloud.mailbox.all() == []
 
 
+@pytest.mark.fault(50, 52)
 def test_without_the_repair_task_the_run_is_red(run_dag: RunDag, cloud: Sandbox) -> None:
     """An unregistered partition is found out by verify: no manifest, and a mail for each stream."""
     states = run_dag(mark_success_pattern=r".*\.repair_partitions")
@@ -88,6 +90,8 @@ def test_a_refused_login_is_one_mail_and_its_end_another(
     assert "2026-11-22: " in recovered["text"]
 
 
+@pytest.mark.fault(13)
+@pytest.mark.defect("D2")
 def test_a_stream_that_fails_does_not_stop_the_other(run_dag: RunDag, cloud: Sandbox) -> None:
     """A missing permission fails at once and says whom to ask; the other stream goes its way."""
     faults = [{"kind": "missing_permission", "stream": "sign_ins", "times": "always"}]

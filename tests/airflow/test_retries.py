@@ -18,6 +18,8 @@ from entra_lake.errors import (
 from entra_lake.retries import ErrorTreeRetryPolicy
 
 
+@pytest.mark.fault(8)
+@pytest.mark.defect("D11")
 def test_a_throttled_task_waits_as_long_as_graph_says() -> None:
     """Retry-After is the delay, to the fraction of a second."""
     decision = ErrorTreeRetryPolicy().evaluate(ThrottledError("slow", retry_after=41.5), 1, 3)

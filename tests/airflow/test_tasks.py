@@ -25,6 +25,8 @@ def throttled(seconds: float) -> ThrottledError:
     return ThrottledError("later", retry_after=seconds)
 
 
+@pytest.mark.fault(8)
+@pytest.mark.defect("D11")
 def test_a_long_pause_costs_no_try() -> None:
     """Above a minute the task gives its slot back and starts again when Graph wants to be asked."""
     with pytest.raises(AirflowRescheduleException) as caught, put_off_when_throttled(context()):
