@@ -31,7 +31,7 @@ LAYERS = [
      "asking", "graph"},
     {"raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints", "findings"},
     {"lake"},
-    {"crew", "listing"},
+    {"crew", "listing", "metrics", "expiry"},
     {"extract", "load", "tables", "verify", "acknowledge", "audit"},
     {"holdings"},
     {"collect", "rebuild"},

@@ -152,8 +152,10 @@ def default_text(name: str, default: Any) -> str:
         return "required"
     if name == "streams":
         return "all"
-    if default in {"", ()}:
-        return "empty" if default == "" else "nobody"
+    if default in {"", (), None}:
+        return {"": "empty", (): "nobody", None: "for ever"}[default]
+    if isinstance(default, bool):
+        return str(default).lower()
     return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 

@@ -41,6 +41,8 @@ class LakeSettings:
     :param retention_days: how long Microsoft keeps the tenant's logs.
     :param reread_ages: at which ages in days a day is read again.
     :param requests_per_10_seconds: Graph's limit for one application in one tenant.
+    :param keep_days: after how many days lifecycle rules remove a day from the bucket; None: never.
+    :param metrics: whether each verified day is counted in CloudWatch.
     """
 
     name: str = DEFAULT_LAKE
@@ -54,6 +56,8 @@ class LakeSettings:
     retention_days: int = 30
     reread_ages: tuple[int, ...] = DEFAULT_AGES
     requests_per_10_seconds: int = 5
+    keep_days: int | None = None
+    metrics: bool = False
     mail: MailSettings = field(default_factory=MailSettings)
 
     @property
@@ -142,6 +146,12 @@ def _check(lake: LakeSettings, where: str) -> None:
         ("streams", lake.streams and set(lake.streams) <= set(STREAMS), f"some of {', '.join(STREAMS)}"),
         ("retention_days", lake.retention_days in range(1, 731), "a number of days"),
         ("requests_per_10_seconds", lake.requests_per_10_seconds in range(1, 10_001), "a number of requests"),
+        (
+            "keep_days",
+            lake.keep_days is None or lake.keep_days in range(lake.retention_days + 1, 36_501),
+            "a number of days above retention_days, or nothing",
+        ),
+        ("metrics", isinstance(lake.metrics, bool), "true or false"),
         ("reread_ages", all(age in range(1, lake.retention_days) for age in lake.reread_ages), "days below retention"),
     )
     for setting, is_right, expected in rules:

@@ -13,6 +13,7 @@ from entra_lake.footer import Footer, read_footer
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, manifest_key, parts_hash
 from entra_lake.manifest import Manifest, add_passes, manifest_hash
+from entra_lake.metrics import count_verified
 from entra_lake.passes import PassReport
 from entra_lake.raw import list_parts
 from entra_lake.schema import Stream
@@ -41,6 +42,7 @@ def verify(lake: Lake, stream: Stream, day: date) -> Manifest:
         _compare(lake, stream, day, footer, answer)
         manifest = _commit(lake, stream, day, footer, found, answer)
         if manifest:
+            count_verified(lake, stream)
             return manifest
     message = f"{stream.name} {day}: the day was loaded again each time it was verified. Trying again later."
     raise ConflictError(message)

@@ -81,6 +81,13 @@ def test_the_writer_deletes_nothing(*, has_retention: bool) -> None:
         assert [item for item in granted(name, HasRetention=has_retention) if wild.match(item)] == []
 
 
+def test_the_writer_drops_partitions_only_where_days_expire() -> None:
+    """Without retention there is nothing to drop, and no right to."""
+    dropping = {"glue:DeletePartition", "glue:BatchDeletePartition"}
+    assert not granted("WriterPolicy") & dropping
+    assert granted("WriterPolicy", HasRetention=True) >= dropping
+
+
 def test_the_reader_reads_the_tables_and_writes_results() -> None:
     """An analyst reads no raw records and no manifests, and writes nothing but answers of Athena."""
     objects = [item for item in allowed("ReaderPolicy") if any("Object" in action for action in item.actions)]

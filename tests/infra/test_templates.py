@@ -20,6 +20,7 @@ from iam_reference import LINT, resource_formats
 EVERY_RESOURCE = {
     "Key/AccountManagesKey": "in a key policy, * is the key itself",
     "Key/AlarmsReachTopic": "in a key policy, * is the key itself",
+    "WriterPolicy/PutMetrics": "PutMetricData acts on no resource; the namespace limits it",
 }
 #: Where an action ends in `*`, and why.
 EVERY_ACTION = {"Key/AccountManagesKey": "without it nobody can manage the key any more (AWS's default key policy)"}
