@@ -47,15 +47,25 @@ class Answer:
 class Athena:
     """One database and workgroup.
 
+    :param longest_query_seconds: after so long a query is stopped and given up.
     :raises QueryFailedError: when Athena refuses a statement.
     :raises AthenaUnavailableError: when a query was throttled, cancelled or did not finish.
     """
 
-    def __init__(self, client: Any, *, database: str, workgroup: str, clock: Clock) -> None:  # noqa: ANN401 - boto3
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - boto3
+        *,
+        database: str,
+        workgroup: str,
+        clock: Clock,
+        longest_query_seconds: float = LONGEST_QUERY_SECONDS,
+    ) -> None:
         self._client = client
         self.database = database
         self.workgroup = workgroup
         self._clock = clock
+        self._longest_query_seconds = longest_query_seconds
 
     def check(self) -> None:
         """Make sure that the workgroup exists and takes queries.
@@ -115,7 +125,7 @@ class Athena:
                 return facts
             if state in {"FAILED", "CANCELLED"}:
                 raise _failure(state, str(facts["Status"].get("StateChangeReason", "")), query_id, statement)
-            if self._clock.monotonic() - began > LONGEST_QUERY_SECONDS:
+            if self._clock.monotonic() - began > self._longest_query_seconds:
                 raise self._too_long(query_id, state)
             self._clock.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_POLL_SECONDS)
@@ -160,7 +170,7 @@ class Athena:
         except (ClientError, BotoCoreError):
             state += ", and could not be stopped"
         return AthenaUnavailableError(
-            f"Athena query {query_id} is still {state} after {LONGEST_QUERY_SECONDS:.0f} s. Trying again later.",
+            f"Athena query {query_id} is still {state} after {self._longest_query_seconds:.0f} s. Trying again later.",
             request_id=query_id,
         )
 

@@ -7,6 +7,7 @@ into the statement: a name must match Athena's plain form, a text must be of har
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -31,6 +32,9 @@ HIVE_TYPES: dict[str, str] = {
 }
 
 _IDENTIFIERS = ("database", "table", "view")
+#: Characters that no text in a SELECT needs: controls, halves of pairs, separators of lines.
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_LONGEST_LITERAL = 500
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 #: SQL, not HTML: what is written into it comes as literals.
 _SANDBOX = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -84,6 +88,20 @@ def quote(value: str | date) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def literal(value: str) -> str:
+    """Return a text that somebody has typed, or that a log holds, as a literal of a SELECT.
+
+    Backslashes and right-to-left overrides are plain characters there. Control characters are refused: no value
+    that is asked for holds one, and a line break could end a comment's line.
+
+    :raises ConfigurationError: when it holds control characters, or is longer than any field.
+    """
+    if len(value) > _LONGEST_LITERAL or any(unicodedata.category(character) in _CONTROLS for character in value):
+        message = f"{value[:100]!r} cannot be searched for: it holds control characters, or is too long."
+        raise ConfigurationError(message)
+    return "'" + value.replace("'", "''") + "'"
+
+
 def _comment(text: str) -> str:
     """Return a table's or column's comment: Hive has no doubled quotes, and Glue takes 255 characters."""
     return quote(text.replace("'", "\u2019")[:255])
@@ -95,6 +113,7 @@ def _environment(folder: Path) -> Environment:
         loader=FileSystemLoader(folder), undefined=StrictUndefined, keep_trailing_newline=False
     )
     environment.filters["text"] = quote
+    environment.filters["literal"] = literal
     environment.filters["comment"] = _comment
     environment.filters["hive_type"] = HIVE_TYPES.__getitem__
     return environment

@@ -49,7 +49,7 @@ def main() -> int:
     print("SIMULATED: a made-up tenant and a made-up cloud on this machine. No account is used, nothing leaves it.")
     with Processes(folder / "logs") as processes:
         try:
-            _start(processes, folder, options.port)
+            _start(processes, folder, options.port, options.days)
             _watch(processes)
         except KeyboardInterrupt:
             print("\nStopping ...")
@@ -59,7 +59,7 @@ def main() -> int:
     return 0
 
 
-def _start(processes: Processes, folder: Path, port: int) -> None:
+def _start(processes: Processes, folder: Path, port: int, days: int) -> None:
     began = time.monotonic()
     cloud = processes.start_sandbox(folder / "cloud", "--unthrottled")
     settings = environment(folder / "cloud")
@@ -69,35 +69,35 @@ def _start(processes: Processes, folder: Path, port: int) -> None:
         replace(read_lake(), requests_per_10_seconds=UNLIMITED),
         get_connection=lambda conn_id: read_connection(conn_id, settings),
     )
-    filling = _Thread(lambda: fill(lake))
+    filling = _Thread(lambda: fill(lake, days))
     _start_airflow(processes, folder, env, settings, port)
     filling.finish()
     requests.post(f"{cloud['control_url']}/faults", json=DOCUMENTED_THROTTLE, timeout=10).raise_for_status()
     _wait_until_healthy(processes, port)
-    _say(cloud, folder, port, missing_days(lake), time.monotonic() - began)
+    _say(cloud, folder, port, missing_days(lake, days), time.monotonic() - began)
 
 
-def left_out(lake: Lake) -> tuple[date, date]:
+def left_out(lake: Lake, days: int) -> tuple[date, date]:
     """Return the two days that are not filled: an older one, and yesterday."""
     today = lake.clock.now().date()
-    return today - ONE_DAY * OLDER_DAY, today - ONE_DAY
+    return today - ONE_DAY * min(OLDER_DAY, days), today - ONE_DAY
 
 
-def missing_days(lake: Lake) -> list[date]:
+def missing_days(lake: Lake, days: int) -> list[date]:
     """Return which of the last days are not in the lake, the oldest first."""
-    return [day for day in reversed(_last_days(lake)) if not _is_complete(lake, day)]
+    return [day for day in reversed(_last_days(lake, days)) if not _is_complete(lake, day)]
 
 
-def _last_days(lake: Lake) -> list[date]:
-    return [lake.clock.now().date() - ONE_DAY * age for age in range(1, DAYS + 1)]
+def _last_days(lake: Lake, days: int) -> list[date]:
+    return [lake.clock.now().date() - ONE_DAY * age for age in range(1, days + 1)]
 
 
-def fill(lake: Lake) -> None:
+def fill(lake: Lake, days: int) -> None:
     """Bring the last days into the lake by the library alone, without Airflow.
 
     :raises EntraLakeError: when a day fails.
     """
-    wanted = [day for day in missing_days(lake) if day not in left_out(lake)]
+    wanted = [day for day in missing_days(lake, days) if day not in left_out(lake, days)]
     for number, outcome in enumerate(collect(lake, wanted, "make-up"), start=1):
         if outcome.error:
             raise outcome.error
@@ -125,7 +125,7 @@ def _environment(folder: Path, settings: Mapping[str, str], port: int) -> dict[s
         "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{port}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "ENTRA_LAKE_POOL": POOL,
@@ -143,9 +143,10 @@ def _keys(home: Path) -> dict[str, str]:
             "jwt": secrets.token_urlsafe(48),
             "fernet": Fernet.generate_key().decode(),
             "password": secrets.token_urlsafe(9),
+            "viewer": secrets.token_urlsafe(9),
         }
         _write_private(path, keys)
-        _write_private(home / "passwords.json", {"admin": keys["password"]})
+        _write_private(home / "passwords.json", {"admin": keys["password"], "viewer": keys["viewer"]})
     facts: dict[str, str] = json.loads(path.read_text())
     return facts
 
@@ -210,7 +211,7 @@ def _say(cloud: Mapping[str, Any], folder: Path, port: int, missing: list[date],
 
 def _what_is_missing(days: list[date]) -> str:
     if not days:
-        return f"All {DAYS} days are in the lake. Trigger takes one again; `make clean` forgets them all."
+        return "All days are in the lake. Trigger takes one again; `make clean` forgets them all."
     return (
         f"Not in the lake yet: {', '.join(map(str, days))}. Press Trigger and choose {days[0]} as the day;\n"
         "     yesterday's own run starts when the DAG is no longer paused. For a range: Trigger, then Backfill."
@@ -259,6 +260,7 @@ class _Thread(threading.Thread):
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make up", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="of the web UI (%(default)s)")
+    parser.add_argument("--days", type=int, default=DAYS, help="how many simulated days to fill (%(default)s)")
     parser.add_argument("--folder", type=Path, default=Path(".up"), help="where everything is kept (%(default)s)")
     return parser
 

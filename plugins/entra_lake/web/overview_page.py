@@ -1,0 +1,65 @@
+"""The security overview: who signs in from where, into what, and what fails; what administrators changed."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, HTTPException, Response, status
+from fastapi.responses import HTMLResponse
+
+from entra_lake.errors import EntraLakeError
+from entra_lake.web.panels import FILTERS, Panel, ask_panels, statement_of
+from entra_lake.web.people_page import PEOPLE_PANELS
+from entra_lake.web.spreadsheet import csv_answer
+from entra_lake.web.visit import Here
+
+router = APIRouter()
+
+INTERACTIVE_ONLY = (
+    "Graph's v1.0 serves interactive sign-ins of users only: what runs without a person (refresh tokens, services, "
+    "managed identities) is not in these numbers."
+)
+PANELS = (
+    Panel(name="sign_ins_by_day", title="Sign-ins a day, by outcome", is_over_time=True, rows=0,
+          note=INTERACTIVE_ONLY),
+    Panel(name="sign_ins_by_country", title="By country", label="country",
+          note="Countries are guessed from addresses."),
+    Panel(name="sign_ins_by_application", title="By application", label="application",
+          links={"application": "application"}),
+    Panel(name="users_by_failures", title="Users whose sign-ins fail", label="user_name", value="failures",
+          links={"user_name": "user"}),
+    Panel(name="top_errors", title="Why sign-ins do not succeed", label="reason", value="sign_ins"),
+    Panel(name="sign_ins_by_client", title="Clients and legacy authentication", label="client"),
+    Panel(name="sign_ins_by_device", title="Devices and browsers", label="operating_system"),
+    Panel(name="conditional_access_by_policy", title="Conditional Access, by policy",
+          note="Graph shows policies only to applications with Policy.Read.All or Policy.Read.ConditionalAccess."),
+    Panel(name="risk_by_level", title="Risk", note="Without a P2 licence Graph says hidden or none."),
+    Panel(name="administrative_changes", title="Administrative changes", streams=("directory_audits",),
+          label="activity", value="changes"),
+)  # fmt: skip
+
+
+@router.get("/overview")
+def show_overview(visit: Here, user: str = "", application: str = "") -> HTMLResponse:
+    """Show all panels for a period, for everybody or for one user or application."""
+    return visit.page(
+        "overview.html",
+        title="Security overview",
+        user=user,
+        application=application,
+        is_empty=not visit.reader.manifests(),
+        panels=ask_panels(visit.reader, PANELS, visit.period, {"user": user, "application": application}),
+    )
+
+
+@router.get("/panel/{name}.csv")
+def download_panel(name: str, visit: Here) -> Response:
+    """Return all rows of a panel's answer as CSV; the address holds the panel's filters."""
+    panel = next((item for item in (*PANELS, *PEOPLE_PANELS) if item.name == name), None)
+    if panel is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such panel.")
+    given = visit.request.query_params
+    filters = {key: given[key] for key in FILTERS if given.get(key)}
+    try:
+        answer = visit.reader.ask(statement_of(panel, visit.reader, visit.period, filters)).answer
+    except EntraLakeError as error:
+        raise HTTPException(status.HTTP_400_BAD_REQUEST, f"{error.code}: {error.message}") from error
+    return csv_answer(f"{name}-{visit.period.first}-{visit.period.last}", answer.columns, answer.rows)

@@ -1,0 +1,164 @@
+"""The pages as their users see them: in Chromium, over a simulated lake, with Airflow's own login."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Page, sync_playwright
+from running_ui import WebUi
+
+#: Headless, and without the calls home that a test machine may not make.
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--no-first-run")  # fmt: skip
+WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Start the machine's Chromium once."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(CHROMIUM))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def tab(browser: Any, web_ui: WebUi) -> Iterator[Page]:
+    """Open a tab, logged in as an administrator by Airflow's own form; an error of a script fails the test."""
+    context = browser.new_context(viewport=WIDE)
+    tab, errors = context.new_page(), list[str]()
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(f"{web_ui.url}/auth/login/")
+    tab.fill("input[name=username]", "admin")
+    tab.fill("input[name=password]", web_ui.passwords["admin"])
+    tab.click("button[type=submit]")
+    tab.wait_for_url(lambda url: "login" not in url, timeout=60_000)
+    yield tab
+    context.close()
+    assert errors == []
+
+
+def story_day(web_ui: WebUi) -> str:
+    """Return a filled day."""
+    return str((datetime.now(UTC) - timedelta(days=2)).date())
+
+
+@pytest.mark.parametrize(
+    "path", ["coverage", "overview", "queries", "day?day={day}", "query?name=dashboards/top_errors"]
+)
+def test_pages_fit_a_phone(web_ui: WebUi, tab: Page, path: str) -> None:
+    """At 390 pixels nothing but tables in their own frames is wider than the page."""
+    tab.set_viewport_size(NARROW)
+    tab.goto(f"{web_ui.url}/entra-lake/{path.format(day=story_day(web_ui))}")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    assert tab.locator("h1").count() == 1
+
+
+def test_a_drill_down_leads_from_a_chart_to_a_person(web_ui: WebUi, tab: Page) -> None:
+    """Overview, the user who fails most, the address: each step is a link, and each page shows a timeline."""
+    tab.goto(f"{web_ui.url}/entra-lake/overview")
+    tab.locator("#panel-users_by_failures ~ div a").first.click()
+    assert tab.locator("h1").inner_text().startswith("User ")
+    tab.locator("#panel-user_addresses ~ div a").first.click()
+    assert tab.locator("h1").inner_text().startswith("Address ")
+    assert tab.locator("#panel-address_history ~ div tbody tr").count() > 0
+
+
+def test_pages_stand_inside_airflow(web_ui: WebUi, tab: Page) -> None:
+    """Airflow's navigation has the coverage, and shows it in its frame."""
+    tab.goto(f"{web_ui.url}/plugin/entra-lake-coverage")
+    frame = tab.frame_locator("iframe")
+    assert "days safe" in frame.locator("p.lead").inner_text(timeout=30_000)
+
+
+def test_a_backfill_turns_a_square(web_ui: WebUi, tab: Page) -> None:
+    """Choose a missing day in the coverage, see what would run, start it: the square is no longer missing."""
+    day = str((datetime.now(UTC) - timedelta(days=5)).date())
+    tab.goto(f"{web_ui.url}/entra-lake/coverage?first={day}&last={day}")
+    square = tab.locator(f'.squares a.square[href*="day={day}"]').first
+    assert "missing" in (square.get_attribute("class") or "")
+    tab.click("text=See what a backfill would do")
+    assert tab.locator("main li").all_inner_texts() == [day]
+    tab.click("text=Start the backfill")
+    tab.wait_for_selector(f'.map:not(.year) a.square.open[href*="day={day}"]', timeout=240_000)
+
+
+def test_hostile_filters_are_harmless(web_ui: WebUi, admin: requests.Session) -> None:
+    """Markup, quotes with SQL, and a right-to-left override in an address: text in the page, a literal in the query."""
+    for text in ("<img src=x onerror=alert(1)>", "' OR '1'='1", "Micro\u202etfos", 'a"b'):
+        answer = admin.get(f"{web_ui.url}/entra-lake/overview", params={"application": text}, timeout=60)
+        assert answer.status_code == 200
+        assert "<img" not in answer.text
+        assert "\u202e" not in answer.text
+        assert "Nothing in this period." in answer.text
+
+
+def test_a_table_is_a_file(web_ui: WebUi, admin: requests.Session) -> None:
+    """Every panel's rows can be downloaded, and the page shows the statement that gave them."""
+    page = admin.get(f"{web_ui.url}/entra-lake/overview", timeout=60).text
+    assert "Show SQL" in page
+    assert "FROM &#34;entra_lake&#34;.sign_in_outcomes" in page
+    answer = admin.get(f"{web_ui.url}/entra-lake/panel/sign_ins_by_country.csv", timeout=60)
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.text.splitlines()[0] == "country,successes,failures,users,ip_addresses"
+    assert len(answer.text.splitlines()) > 1
+
+
+def test_a_viewer_starts_nothing(web_ui: WebUi) -> None:
+    """Who may only look can neither plan nor start a backfill."""
+    viewer = web_ui.session("viewer")
+    own = {"Origin": web_ui.url, "Sec-Fetch-Site": "same-origin"}
+    day = {"first": story_day(web_ui), "last": story_day(web_ui)}
+    assert viewer.get(f"{web_ui.url}/entra-lake/coverage/plan", params=day, headers=own, timeout=30).status_code == 403
+    assert viewer.post(f"{web_ui.url}/entra-lake/coverage/fill", params=day, headers=own, timeout=30).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "null", "Sec-Fetch-Site": "none"},
+        {},
+    ],
+)
+def test_another_site_starts_nothing(web_ui: WebUi, admin: requests.Session, headers: dict[str, str]) -> None:
+    """A post that another site's page has sent with an administrator's cookie is refused."""
+    day = {"first": story_day(web_ui), "last": story_day(web_ui)}
+    answer = admin.post(f"{web_ui.url}/entra-lake/coverage/fill", params=day, headers=headers, timeout=30)
+    assert answer.status_code == 403
+
+
+def test_days_that_cannot_be_had_are_refused(web_ui: WebUi, admin: requests.Session) -> None:
+    """A backfill beyond retention, or of the future, is refused before anything starts."""
+    own = {"Origin": web_ui.url, "Sec-Fetch-Site": "same-origin"}
+    for age in (40, -1):
+        day = str((datetime.now(UTC) - timedelta(days=age)).date())
+        answer = admin.post(
+            f"{web_ui.url}/entra-lake/coverage/fill", params={"first": day, "last": day}, headers=own, timeout=30
+        )
+        assert answer.status_code == 400
+
+
+def test_a_manifest_can_be_downloaded(web_ui: WebUi, admin: requests.Session) -> None:
+    """The day's page hands out the proof itself."""
+    day = story_day(web_ui)
+    answer = admin.get(f"{web_ui.url}/entra-lake/day/manifest", params={"day": day, "stream": "sign_ins"}, timeout=30)
+    assert json.loads(answer.content)["day"] == day
+
+
+def test_every_question_of_the_book_has_an_answer(web_ui: WebUi, admin: requests.Session) -> None:
+    """Each question of the query book runs on the simulated lake."""
+    book = admin.get(f"{web_ui.url}/entra-lake/queries", timeout=60).text
+    names = {name.replace("%2F", "/") for name in re.findall(r"/query\?lake=default&amp;name=([a-z_%2F]+)", book)}
+    assert len(names) >= 15
+    for name in sorted(names):
+        page = admin.get(f"{web_ui.url}/entra-lake/query", params={"name": name}, timeout=60).text
+        assert "Result in the simulated lake" in page, name

@@ -1,0 +1,75 @@
+"""Parts of pages, without a server: what is shown of hostile texts, and what a spreadsheet gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from entra_lake.errors import ConfigurationError
+from entra_lake.sql import literal
+from entra_lake.web.charts import ranking
+from entra_lake.web.people_page import kind_of
+from entra_lake.web.spreadsheet import safe_cell
+from entra_lake.web.templating import visible
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Müller 👩\u200d🚀", "Müller 👩\u200d🚀"),
+        ("invoice\u202excod.exe", "invoice⟨U+202E⟩xcod.exe"),
+        ("a\x00b\x1b[31m", "a⟨U+0000⟩b⟨U+001B⟩[31m"),
+        ("zero\u200bwidth", "zero⟨U+200B⟩width"),
+    ],
+)
+def test_hidden_characters_are_shown(text: str, shown: str) -> None:
+    """What turns, hides or erases its neighbours stands there as its code point; everything else as it is."""
+    assert visible(text) == shown
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "@SUM(A1)", "-cmd|' /C calc'!A0", "\t=1", " =1", "＝1"])
+def test_no_cell_is_a_formula(cell: str) -> None:
+    """A cell that a spreadsheet would run begins with an apostrophe."""
+    assert safe_cell(cell) == f"'{cell}"
+
+
+@pytest.mark.parametrize("cell", ["12", "-3.5", "plain", "a=b", ""])
+def test_plain_cells_stay(cell: str) -> None:
+    """Numbers, negative ones too, and texts are exported as they are."""
+    assert safe_cell(cell) == cell
+
+
+def test_a_chart_escapes_its_texts() -> None:
+    """A name that is HTML is text in the drawing."""
+    drawn = ranking([{"name": "<img src=x onerror=alert(1)>", "count": 3}], title="</svg><script>alert(1)</script>")
+    assert "<img" not in drawn
+    assert "<script" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [
+        ("anna@example.com", "user"),
+        ("203.0.113.7", "address"),
+        ("2001:db8::1", "address"),
+        ("313ece2d-9119-4623-b0d4-2a86df397f12", "event"),
+        ("Exchange Online", ""),
+        ("' OR 1=1 --", ""),
+    ],
+)
+def test_the_search_box_knows_what_it_is_given(text: str, page: str) -> None:
+    """A name with @ is a user, an address an address, a GUID an event; the rest is looked for in names."""
+    assert kind_of(text)[0] == page
+
+
+@pytest.mark.parametrize("text", ["O'Brien", "back\\slash", "x\u202ey", "'; DROP TABLE t; --", "%_"])
+def test_a_literal_is_one_literal(text: str) -> None:
+    """Whatever is typed stands between its quotes, each quote of it doubled."""
+    assert literal(text) == "'" + text.replace("'", "''") + "'"
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\x00", "a\u2028b", "x" * 501])
+def test_control_characters_are_refused(text: str) -> None:
+    """A line break could end a comment's line inside the statement: it is refused, as is what no field holds."""
+    with pytest.raises(ConfigurationError, match="cannot be searched for"):
+        literal(text)
