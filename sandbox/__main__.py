@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from sandbox.clock import parse_moment
+from sandbox.tenant.throttle import KINDS, Limit
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,6 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--hand-over", type=Path, metavar="DIR", help="write Airflow's connections and the CA there")
     serve.add_argument("--no-aws", action="store_true", help="only tenant, mail and control")
     serve.add_argument("--unthrottled", action="store_true", help="without Graph's limit of 5 requests in 10 seconds")
+    serve.add_argument("--limit", type=int, default=5, help="requests in 10 seconds that are let in; below 5: secretly")
+    serve.add_argument("--limiter", choices=KINDS, default="sliding", help="how they are counted")
+    serve.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="how long Graph takes for a page")
     env = commands.add_parser("env", help="print the settings for Airflow and Entra Lake")
     env.add_argument("--state-dir", type=Path, required=True)
     env.add_argument("--format", choices=("shell", "json"), default="shell")
@@ -47,7 +51,8 @@ def _serve(options: argparse.Namespace) -> int:
         now=options.now,
         sign_ins_per_day=options.sign_ins_per_day,
         with_aws=not options.no_aws,
-        throttled=not options.unthrottled,
+        throttle=None if options.unthrottled else Limit(limit=options.limit, kind=options.limiter),
+        latency_seconds=options.latency,
         host=options.host,
         public_name=options.public_name,
         hand_over_to=options.hand_over,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Event, Lock
 
 from sandbox import ticks
 
@@ -70,6 +70,10 @@ class Clock:
             elif not frozen and self._frozen_at is not None:
                 self._offset = self._frozen_at / ticks.SECOND - time.time()
                 self._frozen_at = None
+
+    def pause(self, seconds: float, stopping: Event) -> None:
+        """Wait inside a server, in the system's time; end early when it stops."""
+        stopping.wait(seconds)
 
     def state(self) -> dict[str, float | int | None]:
         """Return what `Clock(**state)` needs to go on."""

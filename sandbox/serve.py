@@ -20,6 +20,7 @@ from sandbox.mail_page import MailPage
 from sandbox.provision import provision
 from sandbox.state import State, write_private
 from sandbox.tenant.server import TenantServer
+from sandbox.tenant.throttle import REPORTS, Limit
 from sandbox.web import HttpServer
 
 
@@ -41,6 +42,10 @@ class Sandbox:
     :param now: what the clock shows at the start; None is the system's time, or where the last one was.
     :param hand_over_to: a folder for Airflow's connections, where Airflow runs in another container.
     :param frozen: whether the clock stands still, until the control API or `clock` moves it.
+    :param throttle: Graph's limit, of whatever kind; the documented one by default.
+    :param throttled: whether there is a limit at all.
+    :param latency_seconds: how long Graph takes for a page.
+    :param clock: a clock of the caller's, such as `SimulatedTime`; `now` and `frozen` say nothing then.
     :param settings: addresses and credentials, as `sandbox.json` holds them.
     """
 
@@ -53,21 +58,25 @@ class Sandbox:
         frozen: bool = False,
         sign_ins_per_day: int | None = None,
         with_aws: bool = True,
+        throttle: Limit | None = REPORTS,
         throttled: bool = True,
+        latency_seconds: float = 0.0,
+        clock: Clock | None = None,
         host: str = "127.0.0.1",
         public_name: str | None = None,
         ports: Ports | None = None,
         hand_over_to: Path | None = None,
     ) -> None:
         self._hand_over_to = hand_over_to
-        self._clock = _clock_at(now, frozen=frozen)
+        self._clock = clock or _clock_at(now, frozen=frozen)
         self.state = State.open(Path(state_dir), seed, sign_ins_per_day, self._clock)
         self.clock = self._clock or Clock(**self.state.clock)
         self._host = host
         self._public_name = public_name or ("127.0.0.1" if host == "0.0.0.0" else host)
         self._ports = ports or Ports()
         self._with_aws = with_aws
-        self._throttled = throttled
+        self._throttle = throttle if throttled else None
+        self._latency_seconds = latency_seconds
         self._running = ExitStack()
         self.aws: Any = None
         self.settings: dict[str, Any] = {}
@@ -98,7 +107,13 @@ class Sandbox:
 
     def _start_tenant(self, stack: ExitStack) -> None:
         self.tenant = TenantServer(
-            self.state, self.clock, self._host, self._ports.graph, self._public_name, throttled=self._throttled
+            self.state,
+            self.clock,
+            self._host,
+            self._ports.graph,
+            self._public_name,
+            throttle=self._throttle,
+            latency_seconds=self._latency_seconds,
         )
         stack.callback(self.tenant.stop)
         self.tenant.start()

@@ -185,11 +185,13 @@ class Fault:
 class Faults:
     """All faults and settings of the tenant.
 
-    :param throttled: whether Graph's documented limit applies when nothing is set.
+    :param throttle: the limit that applies when nothing is set; None for no limit.
+    :param latency_seconds: how long Graph takes for a page when nothing is set.
     """
 
-    def __init__(self, *, throttled: bool = True) -> None:
-        self._throttled = throttled
+    def __init__(self, *, throttle: Limit | None = REPORTS, latency_seconds: float = 0.0) -> None:
+        self._throttle = throttle
+        self._latency_seconds = latency_seconds
         self._lock = Lock()
         self.clear()
 
@@ -197,8 +199,8 @@ class Faults:
         """Let everything go right again."""
         with self._lock:
             self._faults: list[Fault] = []
-            self.throttle: Limit | None = REPORTS if self._throttled else None
-            self.latency_seconds = 0.0
+            self.throttle: Limit | None = self._throttle
+            self.latency_seconds = self._latency_seconds
             self.retention_days: int | None = None
             self.skiptoken_seconds = 1200.0
             self.token_seconds = 3599

@@ -93,11 +93,11 @@ class Graph:
         return response
 
     def _serve(self, call: Call) -> Response:
-        if self._faults.latency_seconds:
-            self._wait(self._faults.latency_seconds)
         call.stream = stream_of(call)
         listing, offset = self._resume(call)
         token = self._admit(call)
+        if self._faults.latency_seconds:
+            self._wait(self._faults.latency_seconds)
         fault = self._faults.strike_first(call.target, INSTEAD, lambda fault: self._applies(fault, call, token))
         if fault is not None:
             return self._refuse(fault, call)

@@ -18,6 +18,7 @@ from sandbox.tenant.people import TENANT_NAME, Cast
 from sandbox.tenant.records import Records
 from sandbox.tenant.refusals import refuse
 from sandbox.tenant.served import Served
+from sandbox.tenant.throttle import REPORTS, Limit
 from sandbox.web import HttpServer, Request, Response
 
 _ON_LOGIN = frozenset({"status", "hang", "html", "redirect", "empty_body"})
@@ -28,6 +29,8 @@ class TenantServer:
 
     :param names: host names and addresses for the certificate.
     :param public_name: what clients call this host.
+    :param throttle: the limit that applies when none is set as a fault; None for no limit.
+    :param latency_seconds: how long Graph takes for a page when nothing else is set.
     """
 
     def __init__(  # noqa: PLR0913
@@ -38,11 +41,12 @@ class TenantServer:
         port: int,
         public_name: str,
         *,
-        throttled: bool = True,
+        throttle: Limit | None = REPORTS,
+        latency_seconds: float = 0.0,
     ) -> None:
         self.state = state
         self.clock = clock
-        self.faults = Faults(throttled=throttled)
+        self.faults = Faults(throttle=throttle, latency_seconds=latency_seconds)
         self.ca_bundle: Path = ensure_authority(state.folder)
         names = [host, "127.0.0.1", "localhost", public_name]
         self._server = HttpServer(self._answer, host, port, tls=server_context(state.folder, names))
@@ -51,8 +55,12 @@ class TenantServer:
         cast = Cast.of(state.seed, state.tenant_id, state.sign_ins_per_day)
         additions = Additions(state.folder / "records.jsonl")
         self.records = Records(cast, state.sign_ins_per_day, date.fromisoformat(state.story_day), additions)
-        wait = self._server.stopping.wait
+        stopping = self._server.stopping
         served = Served(state.folder / "served.txt")
+
+        def wait(seconds: float) -> None:
+            clock.pause(seconds, stopping)
+
         self.graph = Graph(self.records, clock, self.login, self.faults, self.origin, wait, served)
 
     @property

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
-_KINDS = ("sliding", "fixed", "bucket")
+#: How a limit may be counted.
+KINDS = ("sliding", "fixed", "bucket")
 
 
 @dataclass(frozen=True)
 class Limit:
     """A limit and how it is counted.
 
+    :param limit: what is let in; where it is less than Graph documents, nobody is told.
     :param kind: `sliding` window, `fixed` window, or token `bucket`.
     :param retry_after: `int`, `fraction`, or `none` for no header at all.
     :param clock: `system`, or `sandbox` for tests that move the clock.
@@ -29,8 +31,8 @@ class Limit:
     clock: str = "system"
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            message = f"kind is one of {', '.join(_KINDS)}, not {self.kind!r}"
+        if self.kind not in KINDS:
+            message = f"kind is one of {', '.join(KINDS)}, not {self.kind!r}"
             raise ValueError(message)
 
     def header(self, wait: float) -> str | None:
@@ -113,7 +115,8 @@ class _Bucket:
         if self._tokens >= 1:
             self._tokens -= 1
             return 0.0
-        return (1 - self._tokens) / rate
+        self._tokens = 0.0  # a refused request costs what there is of its token
+        return 1 / rate
 
 
-_METERS: dict[str, Callable[[Limit], Meter]] = dict(zip(_KINDS, (_Sliding, _Fixed, _Bucket), strict=True))
+_METERS: dict[str, Callable[[Limit], Meter]] = dict(zip(KINDS, (_Sliding, _Fixed, _Bucket), strict=True))
