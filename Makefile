@@ -15,7 +15,7 @@ export PYTHONPATH := plugins:.
 # Compiled modules halve the start of Airflow; some machines switch them off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up test soak quick lint bench docs format lock collect verify rebuild clean
+.PHONY: help run up test soak quick lint bench docs format lock collect reconcile coverage watch verify rebuild clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,15 @@ up: $(READY) ## the Airflow web UI on http://127.0.0.1:8080 with 28 simulated da
 
 collect: $(READY) ## the pipeline without Airflow, for your own connections (FROM=2026-11-20 TO=2026-11-22)
 	@$(BIN)/python -m entra_lake collect $(if $(FROM),--from $(FROM)) $(if $(TO),--to $(TO))
+
+reconcile: $(READY) ## read what is due in your lake, without Airflow
+	@$(BIN)/python -m entra_lake reconcile
+
+coverage: $(READY) ## the state of the last days of your lake (DAYS=30)
+	@$(BIN)/python -m entra_lake coverage $(if $(DAYS),--days $(DAYS))
+
+watch: $(READY) ## mail when days of your lake are overdue, about to age out, or lost; for cron
+	@$(BIN)/python -m entra_lake watch
 
 verify: $(READY) ## compare your lake's manifests with S3 and Athena (DAY=2026-11-20 takes one day)
 	@$(BIN)/python -m entra_lake verify $(if $(DAY),--day $(DAY))

@@ -68,9 +68,10 @@ def requests(pages: int, parts: int) -> Requests:
     """Return the requests of a day's first reading without interruption, from `extract` to `verify`.
 
     Written are: the request budget before each page, each raw part, three checkpoints, the staged build, the day's
-    object, the manifest; listed is seven times. Read are the raw parts, once, and what came before.
+    object, the manifest; listed is seven times. Read are the raw parts, once, what came before, what Graph's refusals
+    named, and the neighbouring days' ids at midnight.
     """
-    return Requests(writes=pages + parts + 6 + 7, reads=parts + 14)
+    return Requests(writes=pages + parts + 6 + 7, reads=parts + 20)
 
 
 def monthly(tenant: Tenant, months: int = 12) -> dict[str, float]:

@@ -6,6 +6,8 @@ new lake fills itself with all that Microsoft still has.
 
 `find_due` → per stream and day: `extract` → `transform` → `load` → `repair_partitions` → `verify`
 
+`watch`: a mail about days that Microsoft is about to delete and that are unread or partial, and about lost ones.
+
 **What is due** is computed from the manifests in S3, `lake.json` and the clock, never from Airflow's history. Nothing
 due: the run ends at once, green. First readings go first, then last ones before Microsoft deletes a day, then those to
 repeat, then the ones between; of each, what is nearest to its end. One run takes at most 30 days of a stream, and three
@@ -15,6 +17,7 @@ hours of requests; the next run goes on.
 days, what is due of these streams is read. Reading a day again changes nothing that is right already.
 
 A day that fails does not stop the others, is mailed once, and is due again in an hour.
+`python -m entra_lake coverage` shows the state of all days; `docs/rereading.md` explains it.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 from entra_lake.alerts import run_failed
 from entra_lake.lake_dag import DEFAULTS, POOL, LakeDag, late_alert
 from entra_lake.settings import LakeSettings, read_lakes
-from entra_lake.stream_day import find_due, stream_day
+from entra_lake.stream_day import find_due, stream_day, watch
 
 #: Half past: the daily run of 06:00 is then under way, and what it has not read counts as due from 07:00 on.
 SCHEDULE = "30 * * * *"
@@ -79,6 +82,7 @@ def hourly_dag(lake: LakeSettings) -> DAG:
         deadline=late_alert(),
         tags=["entra-lake", lake.name],
     ) as dag:
+        watch(lake.name)  # beside the others: a day that cannot be read is the very one to mail about
         stream_day.partial(lake=lake.name, pool=POOL).expand_kwargs(find_due(lake.name))
     return dag
 

@@ -14,29 +14,34 @@ AIRFLOW_AWARE = {"hooks", "web", "alerts", "notices", "tasks", "stream_day", "la
 #: The pure core, tested without network, disk or cloud.
 PURE = {
     "errors", "schema", "streams", "clock", "slices", "flatten", "identity", "versions", "layout", "passes", "manifest",
-    "progress", "runs", "rereading", "lake_facts", "day_state", "due", "coverage", "advice", "failures", "dictionary",
-    "pace", "budget", "cutting",
+    "progress", "runs", "rereading", "lake_facts", "day_state", "due", "coverage", "coverage_text", "concerns",
+    "advice", "failures", "dictionary", "pace", "budget", "cutting", "changes",
     "json_text", "shape",
 }  # fmt: skip
 #: Lower layers first; a module may import its own layer and those below.
 LAYERS = [
     {"errors", "schema", "clock", "streams", "redaction"},
     {"slices", "flatten", "identity", "layout", "versions", "passes", "manifest", "progress", "runs", "connections",
+     "changes",
      "pace", "cutting",
      "json_text", "shape", "columns",
      "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
-     "rereading", "lake_facts", "day_state", "due", "coverage", "advice", "failures", "dictionary",
+     "rereading", "lake_facts", "day_state", "due", "coverage", "coverage_text", "concerns", "advice",
+     "failures", "dictionary",
      "front_matter", "views"},
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
      "asking", "graph"},
-    {"raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints", "findings"},
+    {"raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints", "findings",
+     "moved"},
     {"lake"},
-    {"crew", "listing", "metrics", "expiry"},
-    {"extract", "load", "tables", "verify", "acknowledge", "audit"},
+    {"crew", "listing", "metrics", "expiry", "retention"},
+    {"extract", "load", "tables", "commit", "verify", "acknowledge", "audit"},
     {"holdings"},
     {"collect", "rebuild"},
     {"reconcile"},
-    {"report", "commands", "__main__", "mail", "incidents"},
+    {"report", "mail", "incidents", "posting", "told"},
+    {"watch"},
+    {"commands", "upkeep_commands", "__main__"},
     AIRFLOW_AWARE,
 ]  # fmt: skip
 

@@ -34,7 +34,7 @@ from entra_lake.due import (
 from entra_lake.errors import ConfigurationError, RetentionError
 from entra_lake.lake_facts import LakeFacts, age_of, expires_at, first_due_at, hours_to_expiry, start_of_age
 from entra_lake.manifest import Manifest, add_passes
-from entra_lake.passes import PassReport, SliceReport
+from entra_lake.passes import PassReport, SliceReport, summarise
 from entra_lake.rereading import DEFAULT_AGES, default_ages, planned_ages
 from entra_lake.settings import LakeSettings
 from entra_lake.slices import Slice, check_day, iso
@@ -72,7 +72,7 @@ def manifest_of(day: date, *passes: PassReport, known: Manifest | None = None, *
         day=str(day),
         tenant_id="t",
         committed_at="2026-11-23T07:00:00Z",
-        passes=add_passes(known.passes if known else (), passes),
+        passes=add_passes(known.passes if known else (), map(summarise, passes)),
         athena={},
         **{"retention_days": 30, "object": {}, **members},
     )

@@ -1,5 +1,6 @@
 """The pipeline without Airflow: `python -m entra_lake collect --from 2026-11-20 --to 2026-11-22`.
 
+`coverage` shows the state of all days, `reconcile` reads what is due, `watch` mails before records are lost.
 `verify` looks at what was acknowledged, `rebuild` builds the lake again from raw.
 """
 
@@ -16,6 +17,7 @@ from entra_lake.commands import collect_command, rebuild_command, verify_command
 from entra_lake.errors import EntraLakeError
 from entra_lake.settings import DEFAULT_LAKE
 from entra_lake.streams import STREAMS
+from entra_lake.upkeep_commands import coverage_command, reconcile_command, watch_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_collect(commands.add_parser("collect", help="take days from Graph to the lake; go on where it stopped"))
     _add_verify(commands.add_parser("verify", help="check what manifests acknowledge: objects, raw, Athena's counts"))
     _add_rebuild(commands.add_parser("rebuild", help="build the lake's objects again from raw"))
+    _add_coverage(commands.add_parser("coverage", help="show the state of the last days of each stream"))
+    _add_reconcile(commands.add_parser("reconcile", help="read what is due, as one run of the hourly DAG does"))
+    _add_watch(commands.add_parser("watch", help="mail when days are overdue, about to age out, or lost"))
     return parser
 
 
@@ -46,12 +51,7 @@ def _add_collect(command: argparse.ArgumentParser) -> None:
     command.set_defaults(command=collect_command)
     command.add_argument("--from", dest="first", metavar="DAY", help="first day, YYYY-MM-DD; yesterday without it")
     command.add_argument("--to", dest="last", metavar="DAY", help="last day, included; yesterday without it")
-    command.add_argument(
-        "--requests-per-10-seconds",
-        type=int,
-        metavar="N",
-        help="Graph's limit, if Microsoft has given your application another than the documented 5",
-    )
+    _add_limit(command)
     _add_streams(command)
     _add_lake(command)
 
@@ -69,6 +69,45 @@ def _add_rebuild(command: argparse.ArgumentParser) -> None:
     days.add_argument("--all", action="store_true", help="every day that raw or a manifest knows")
     _add_streams(command)
     _add_lake(command)
+
+
+def _add_coverage(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(command=coverage_command)
+    command.add_argument("--days", type=_number, default=30, metavar="N", help="this many days (default: %(default)s)")
+    command.add_argument("--json", action="store_true", help="print everything as JSON, for machines")
+    _add_lake(command)
+
+
+def _add_reconcile(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(command=reconcile_command)
+    _add_limit(command)
+    _add_streams(command)
+    _add_lake(command)
+
+
+def _add_watch(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(command=watch_command)
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("--once", action="store_true", help="look once (this is the default)")
+    how.add_argument("--every", type=_number, metavar="SECONDS", help="look again after so many seconds, for ever")
+    _add_lake(command)
+
+
+def _add_limit(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--requests-per-10-seconds",
+        type=_number,
+        metavar="N",
+        help="Graph's limit, if Microsoft has given your application another than the documented 5",
+    )
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        message = f"{text} is too small"
+        raise argparse.ArgumentTypeError(message)
+    return number
 
 
 def _add_streams(command: argparse.ArgumentParser) -> None:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from entra_lake.errors import ConflictError, CountMismatchError, DataError
-from entra_lake.extract import read_manifest
-from entra_lake.footer import Footer, open_parquet, read_footer
+from entra_lake.commit import commit, read_object, until_committed
+from entra_lake.errors import ConflictError, CountMismatchError
+from entra_lake.footer import Footer, open_parquet
 from entra_lake.lake import Lake
-from entra_lake.layout import lake_key, manifest_key
-from entra_lake.manifest import Manifest, add_passes, manifest_hash
+from entra_lake.manifest import Manifest
 from entra_lake.schema import Stream
-from entra_lake.slices import iso
-from entra_lake.store import StoredObject
-
-# Which passes a manifest may acknowledge is decided in one place only.
-from entra_lake.verify import MOST_RACES, _acknowledged, verify
+from entra_lake.verify import verify
 
 #: What a manifest says of Athena where the lake is a plain folder.
 SKIPPED = "A plain folder has no Athena. Rows and ids were counted in the Parquet object."
@@ -34,12 +28,7 @@ def acknowledge(lake: Lake, stream: Stream, day: date) -> Manifest:
     """
     if lake.to_dir is None:
         return verify(lake, stream, day)
-    for _ in range(MOST_RACES):
-        manifest = _acknowledge_file(lake, stream, day)
-        if manifest:
-            return manifest
-    message = f"{stream.name} {day}: the day was loaded again each time it was verified. Trying again later."
-    raise ConflictError(message)
+    return until_committed(stream, day, lambda: _acknowledge_file(lake, stream, day))
 
 
 def count_file(file: pq.ParquetFile) -> tuple[int, int]:
@@ -55,21 +44,14 @@ def _hashes(file: pq.ParquetFile, group: int) -> np.ndarray[tuple[int], np.dtype
 
 
 def _acknowledge_file(lake: Lake, stream: Stream, day: date) -> Manifest | None:
-    """Count the object and write the manifest over the one that was read; None when another run was first."""
-    found = read_footer(lake.store, lake_key(stream, day))
-    if found is None:
-        message = f"{lake.store.url(lake_key(stream, day))} does not exist. Run the day again."
-        raise DataError(message)
+    """Count the object and commit the manifest; None when another run was first."""
+    footer, found = read_object(lake, stream, day)
     try:
-        counted = count_file(open_parquet(lake.store, found[1]))
+        counted = count_file(open_parquet(lake.store, found))
     except ConflictError:
         return None
-    _compare(stream, day, found[0], counted)
-    previous = read_manifest(lake, stream, day)
-    manifest = _manifest(lake, stream, day, *found, previous=previous)
-    etag = previous[2] if previous else None
-    written = lake.store.replace(manifest_key(stream, day), manifest.to_bytes(), etag)
-    return manifest if written else None
+    _compare(stream, day, footer, counted)
+    return commit(lake, stream, day, footer, found, {"skipped": SKIPPED, "rows": footer.rows, "ids": footer.ids})
 
 
 def _compare(stream: Stream, day: date, footer: Footer, counted: tuple[int, int]) -> None:
@@ -79,27 +61,3 @@ def _compare(stream: Stream, day: date, footer: Footer, counted: tuple[int, int]
             f"names {footer.rows} and {footer.ids}. Build the day again from raw: rebuild --day {day}."
         )
         raise CountMismatchError(message)
-
-
-def _manifest(  # noqa: PLR0913, PLR0917 - what a manifest is made of
-    lake: Lake,
-    stream: Stream,
-    day: date,
-    footer: Footer,
-    found: StoredObject,
-    previous: tuple[Manifest, bytes, str] | None,
-) -> Manifest:
-    facts = {name: value for name, value in asdict(footer).items() if name not in {"drift", "lateness"}}
-    return Manifest(
-        stream=stream.name,
-        day=str(day),
-        tenant_id=lake.tenant_id,
-        committed_at=iso(lake.clock.now()),
-        retention_days=lake.settings.retention_days,
-        passes=add_passes(previous[0].passes if previous else (), _acknowledged(lake, stream, day, footer)),
-        object={"key": found.key, "etag": found.etag, "size": found.size, "sha256": found.sha256, **facts},
-        athena={"skipped": SKIPPED, "rows": footer.rows, "ids": footer.ids},
-        drift=footer.drift,
-        lateness=footer.lateness,
-        previous_sha256=manifest_hash(previous[1]) if previous else None,
-    )

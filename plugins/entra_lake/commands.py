@@ -27,9 +27,9 @@ RUN_ID = "command-line"
 
 def collect_command(options: argparse.Namespace) -> int:
     """Collect a range of days, print a line per day, and return 1 if any failed."""
-    lake = _open(options)
+    lake = open_chosen(options)
     first, last = _range(options, lake)
-    outcomes = list(collect(lake, day_range(first, last), RUN_ID, _print_progress, _streams(options, lake)))
+    outcomes = list(collect(lake, day_range(first, last), RUN_ID, print_progress, _streams(options, lake)))
     print(outcome_table(outcomes))
     if lake.to_dir:
         print(f"Athena is left out. {SKIPPED}")
@@ -38,7 +38,7 @@ def collect_command(options: argparse.Namespace) -> int:
 
 def verify_command(options: argparse.Namespace) -> int:
     """Audit what the manifests acknowledge, print a line per stream and day, and return 1 if anything is wrong."""
-    lake = _open(options)
+    lake = open_chosen(options)
     audits = list(audit(lake, parse_day(options.day) if options.day else None))
     print(audit_table(audits))
     wrong = [item for item in audits if item.faults]
@@ -50,7 +50,7 @@ def verify_command(options: argparse.Namespace) -> int:
 
 def rebuild_command(options: argparse.Namespace) -> int:
     """Rebuild days from raw, print a line per stream and day, and return 1 if any failed."""
-    lake = _open(options)
+    lake = open_chosen(options)
     day = parse_day(options.day) if options.day else None
     results = list(rebuild(lake, _streams(options, lake), day))
     print(rebuilt_table(results))
@@ -84,7 +84,8 @@ def _rebuilt_cells(result: Rebuilt) -> tuple[str, ...]:
     return (*names, f"{int(facts['rows']):,}", f"{int(facts['ids']):,}", size_text(int(facts["size"])), result.done)
 
 
-def _open(options: argparse.Namespace) -> Lake:
+def open_chosen(options: argparse.Namespace) -> Lake:
+    """Open the lake that the options name."""
     return open_lake(_settings(options), to_dir=options.to_dir)
 
 
@@ -111,5 +112,6 @@ def _range(options: argparse.Namespace, lake: Lake) -> tuple[date, date]:
     return first, last
 
 
-def _print_progress(progress: Progress) -> None:
+def print_progress(progress: Progress) -> None:
+    """Say on stderr how far a listing is."""
     print(progress.line(), file=sys.stderr)

@@ -14,7 +14,7 @@ from entra_lake.build import build_day, is_current
 from entra_lake.checkpoints import Checkpoints, OpenPass, left_to_list
 from entra_lake.crew import Crew, OnProgress
 from entra_lake.cutting import Stretch, cut
-from entra_lake.errors import ConflictError, DataError
+from entra_lake.errors import ConflictError, DataError, RetentionError
 from entra_lake.footer import open_parquet, read_footer
 from entra_lake.known import Known
 from entra_lake.lake import Lake
@@ -23,8 +23,9 @@ from entra_lake.listing import Memory, list_slice
 from entra_lake.manifest import Manifest
 from entra_lake.passes import PassReport, SliceReport
 from entra_lake.raw import list_parts
+from entra_lake.retention import rest_of, retention_days
 from entra_lake.schema import Stream
-from entra_lake.slices import SHORTEST_SLICE, Slice, check_day
+from entra_lake.slices import SHORTEST_SLICE, Slice, check_day, iso
 from entra_lake.windows import start_of_day
 
 
@@ -39,13 +40,27 @@ def extract(lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnP
     :raises RetentionError, FutureDayError: before anything is asked.
     :raises EntraLakeError: what Graph or S3 answered; finished slices stay finished.
     """
-    check_day(day, lake.clock.now(), lake.settings.retention_days)
+    check_day(day, lake.clock.now(), retention_days(lake, stream))
     checkpoints = Checkpoints(lake.store, stream, day)
     waiting = _unacknowledged(lake, stream, day, checkpoints)
     if waiting:
         return waiting
+    window = _window(lake, day)
+    try:
+        return _list_day(lake, stream, day, run_id, window, on_progress)
+    except RetentionError as error:
+        # Other slices, another pass: the run's own would be resumed with what Graph has refused.
+        rest = rest_of(lake, stream, window, error)
+        return _list_day(lake, stream, day, f"{run_id} from {iso(rest.start)}", rest, on_progress)
+
+
+def _list_day(  # noqa: PLR0913, PLR0917 - what a pass needs to know
+    lake: Lake, stream: Stream, day: date, run_id: str, window: Slice, on_progress: OnProgress
+) -> PassReport:
+    """List the window to its end in one pass of this run, or what an interrupted one has left of it."""
+    checkpoints = Checkpoints(lake.store, stream, day)
     interrupted = checkpoints.resume(run_id)
-    window, finished = (interrupted.window, interrupted.slices) if interrupted else (_window(lake, day), ())
+    window, finished = (interrupted.window, interrupted.slices) if interrupted else (window, ())
     with recall(lake, stream, day) as memory, lake.open_graph() as graph:
         # Begun behind the look at raw/: what this pass takes for known was written by earlier ones (see verify).
         opened = OpenPass(checkpoints, checkpoints.begin(run_id, lake.clock.now(), window, finished))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from typing import Final
 from urllib.parse import quote as percent_encode
 
@@ -13,6 +13,7 @@ from entra_lake.advice import WORDS
 from entra_lake.errors import EntraLakeError, RetryableError
 from entra_lake.redaction import quote
 from entra_lake.runs import again_command
+from entra_lake.slices import end_of_retention
 from entra_lake.streams import STREAMS
 
 #: Codes whose cause is the lake's, whichever stream meets it first: one mail is enough for all streams.
@@ -126,13 +127,12 @@ def safety(day: date | None, now: datetime, retention_days: int) -> tuple[str, s
         return "day unknown", "The day is not known, so nothing is known of its retention."
     if day > now.astimezone(UTC).date():
         return "nothing to lose yet", "The day has not begun: nothing can be lost yet."
-    end = datetime.combine(day, time(), UTC) + timedelta(days=retention_days)
+    end = end_of_retention(day, retention_days)
     hours = (end - now).total_seconds() / 3600
     if hours <= 0:
         return "no longer at Microsoft", f"Microsoft keeps logs for {retention_days} days and no longer has the day."
     return f"data safe until {end:%Y-%m-%d}", (
-        f"Microsoft still has the day: its first records leave retention in {hours:.0f} hours, "
-        f"at {end:%Y-%m-%d %H:%M} UTC."
+        f"Microsoft still has the day: it leaves retention in {hours:.0f} hours, at {end:%Y-%m-%d %H:%M} UTC."
     )
 
 

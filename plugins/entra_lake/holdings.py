@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
-from entra_lake.lake import Lake, claim_lake
+from entra_lake.lake import Lake, claim_lake, find_claim
 from entra_lake.lake_facts import LakeFacts
 from entra_lake.layout import manifest_key
 from entra_lake.manifest import Manifest
+from entra_lake.retention import named_retention
 from entra_lake.streams import get_stream
 
 #: Manifests are small: most of the time goes into waiting for S3.
@@ -21,7 +22,13 @@ def read_facts(lake: Lake) -> LakeFacts:
 
     :raises WrongTenantError: when the lake was begun for another tenant.
     """
-    return LakeFacts.read(claim_lake(lake), lake.settings)
+    return LakeFacts.read(claim_lake(lake), lake.settings, named_retention(lake))
+
+
+def find_facts(lake: Lake) -> LakeFacts | None:
+    """Return what the lake promises; None when no run has begun it. Writes nothing."""
+    claim = find_claim(lake)
+    return LakeFacts.read(claim, lake.settings, named_retention(lake)) if claim else None
 
 
 def read_manifests(lake: Lake, days: Iterable[date]) -> dict[tuple[str, date], Manifest]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -167,7 +167,16 @@ def claim_lake(lake: Lake) -> dict[str, Any]:
     if found is None:
         message = f"{lake.store.url(LAKE_KEY)} exists and cannot be read. Trying again later."
         raise ConflictError(message)
-    return _same_tenant(_parse(found[0], lake), lake)
+    return _with_streams(_same_tenant(_parse(found[0], lake), lake), found[1], lake)
+
+
+def find_claim(lake: Lake) -> dict[str, Any] | None:
+    """Return what lake.json holds; None when no run has begun the lake.
+
+    :raises WrongTenantError: when the lake was begun for another tenant.
+    """
+    found = lake.store.read(LAKE_KEY)
+    return _same_tenant(_parse(found[0], lake), lake) if found else None
 
 
 def _check_tenant(lake: Lake) -> None:
@@ -184,13 +193,35 @@ def _check_tenant(lake: Lake) -> None:
 def _begin_lake(lake: Lake) -> dict[str, Any] | None:
     """Write lake.json; return what it holds, or None when another run was first."""
     first_day = lake.clock.now().date() - timedelta(days=lake.settings.retention_days)
-    facts = {
+    facts: dict[str, Any] = {
         "format": 1,
         "tenant_id": lake.tenant_id,
         "collect_from": str(first_day),
         "created_at": iso(lake.clock.now()),
     }
+    facts["streams"] = {name: _beginning(facts) for name in lake.settings.streams}
     return facts if lake.store.create(LAKE_KEY, json.dumps(facts, indent=1).encode()) else None
+
+
+def _with_streams(facts: dict[str, Any], etag: str, lake: Lake) -> dict[str, Any]:
+    """Note since when the lake has the streams that came after it: what happened before is out of scope, not lost.
+
+    A lake from before lake.json named streams has had its own from the first day on.
+    """
+    begun = facts.get("streams")
+    missing = [name for name in lake.settings.streams if name not in (begun or {})]
+    if not missing:
+        return facts
+    now = lake.clock.now()
+    first_day = now.date() - timedelta(days=lake.settings.retention_days)
+    since = facts if begun is None else {"collect_from": str(first_day), "created_at": iso(now)}
+    added = {**facts, "streams": {**(begun or {}), **{name: _beginning(since) for name in missing}}}
+    lake.store.replace(LAKE_KEY, json.dumps(added, indent=1).encode(), etag)  # or another run does it
+    return added
+
+
+def _beginning(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: facts[name] for name in ("collect_from", "created_at") if name in facts}
 
 
 def _same_tenant(facts: dict[str, Any], lake: Lake) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from entra_lake.errors import ConfigurationError
 from entra_lake.rereading import planned_ages
 from entra_lake.settings import LakeSettings
+from entra_lake.slices import end_of_retention
 
 #: The daily run reads yesterday at 06:00 UTC. What it has not read an hour later is owed: earlier, the two would race.
 FIRST_READING_AT = time(7, tzinfo=UTC)
@@ -69,8 +70,8 @@ class LakeFacts:
                 created_at=_moment(facts.get("created_at")),
                 stream_facts={
                     name: StreamFacts(
-                        collect_from=date.fromisoformat(begun[name]["collect_from"]) if name in begun else None,
-                        created_at=_moment(begun[name].get("created_at")) if name in begun else None,
+                        collect_from=_day(begun.get(name, {}).get("collect_from")),
+                        created_at=_moment(begun.get(name, {}).get("created_at")),
                         retention_days=named.get(name),
                     )
                     for name in {*begun, *named}
@@ -114,8 +115,8 @@ def first_due_at(day: date) -> datetime:
 
 
 def expires_at(day: date, lake: LakeFacts) -> datetime:
-    """Return the first moment at which Graph refuses the day; `slices.check_day` draws the same line."""
-    return start_of_age(day, lake.retention_days + 1)
+    """Return the first moment at which Graph refuses the day."""
+    return end_of_retention(day, lake.retention_days)
 
 
 def hours_to_expiry(day: date, now: datetime, lake: LakeFacts) -> float:
@@ -125,3 +126,7 @@ def hours_to_expiry(day: date, now: datetime, lake: LakeFacts) -> float:
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

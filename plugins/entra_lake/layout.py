@@ -5,7 +5,7 @@ checkpoints/<stream>/dt=D/<pass>/{pass,<slice>,complete}.json       what a retry
 staging/<stream>/dt=D/<sha256>.parquet                              a build on its way to the lake
 lake/<stream>/dt=D/<stream>-D.parquet                               the day's one object
 manifests/<stream>/D.json                                           the acknowledgement
-lake.json  budget/<application>-<tenant>.json  mails/<run>/<cause>
+lake.json  retention.json  budget/<application>-<tenant>.json  mails/<run>/<cause>
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from entra_lake.schema import Stream
 from entra_lake.slices import Slice
 
 LAKE_KEY = "lake.json"
+#: What Graph's refusals say of retention, where that is less than the setting.
+RETENTION_KEY = "retention.json"
+#: Of which concerns somebody was told.
+WATCH_KEY = "mails/watch.json"
 
 _PASS = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}")
 _PART = re.compile(r"(-?\d{1,15})_(-?\d{1,15})_(\d{1,7})_([0-9a-f]{16})\.jsonl\.zst")

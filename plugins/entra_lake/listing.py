@@ -9,10 +9,12 @@ from threading import Lock
 import numpy as np
 import pyarrow.parquet as pq
 
+from entra_lake.changes import add_up
 from entra_lake.crew import OnProgress
 from entra_lake.graph import GraphClient
 from entra_lake.known import Known, Standing
 from entra_lake.lake import Lake
+from entra_lake.layout import pass_start
 from entra_lake.news import NewsFilter
 from entra_lake.pages import Page
 from entra_lake.passes import SliceReport
@@ -54,7 +56,8 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
     :raises ListingBrokenError, GraphUnavailableError: when the listing cannot be finished.
     """
     writer = RawWriter(lake.store, stream, day, pass_id)
-    listing = Listing(stream, day, window, NewsFilter(stream, memory.known, memory.file), writer)
+    news = NewsFilter(stream, memory.known, memory.file, int(pass_start(pass_id).timestamp()) * _MS)
+    listing = Listing(stream, day, window, news, writer)
     began, waited = lake.clock.monotonic(), graph.waited_seconds
     for page in graph.list_pages(stream, window):
         with memory.lock:
@@ -114,6 +117,8 @@ class Listing:
             missing=known.count_missing(
                 int(self._window.start.timestamp()) * _MS, int(self._window.end.timestamp()) * _MS
             ),
+            lateness=dict(self._news.lateness),
+            changed_fields=add_up([self._news.changed_fields]),
             parts=tuple(self._writer.keys),
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from entra_lake.passes import PassReport, summarise, to_json
+from entra_lake.passes import to_json
 
 FORMAT = 1
 
@@ -68,9 +68,11 @@ def manifest_hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def add_passes(known: Iterable[Mapping[str, Any]], reports: Iterable[PassReport]) -> tuple[Mapping[str, Any], ...]:
-    """Return the acknowledged passes and the reports' summaries, each pass once, in their order."""
+def add_passes(
+    known: Iterable[Mapping[str, Any]], summaries: Iterable[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the acknowledged passes and these, each pass once, in their order."""
     by_id = {str(item["pass_id"]): item for item in known}
-    for report in reports:
-        by_id.setdefault(report.pass_id, summarise(report))
+    for item in summaries:
+        by_id.setdefault(str(item["pass_id"]), item)
     return tuple(by_id[name] for name in sorted(by_id))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pyarrow.parquet as pq
 
+from entra_lake.changes import changed_paths
+from entra_lake.flatten import parse_record
 from entra_lake.identity import Identity, canonical, identify
+from entra_lake.json_text import parse_json
 from entra_lake.known import Known, Standing, read_contents
 from entra_lake.schema import Stream
+from entra_lake.tally import lateness_bound
 
 Listed = tuple[bytes, Identity]
 
@@ -21,14 +25,18 @@ class NewsFilter:
     Graph lists an older content, it counts only if the same listing does not hold the latest, too.
 
     :param file: the day's object, to compare parsed values when bytes differ; None when there is none.
+    :param seen_at: when the pass began, ms since 1970: from then on its new records count as seen.
     """
 
-    def __init__(self, stream: Stream, known: Known, file: pq.ParquetFile | None) -> None:
+    def __init__(self, stream: Stream, known: Known, file: pq.ParquetFile | None, seen_at: int) -> None:
         self._stream = stream
         self._known = known
         self._file = file
         self._older: list[Listed] = []
+        self._seen_at = seen_at
         self.counts: Counter[Standing] = Counter()
+        self.lateness: Counter[str] = Counter()
+        self.changed_fields: Counter[str] = Counter()
 
     def identify(self, lines: Sequence[bytes]) -> list[Listed]:
         """Return the records with their identities."""
@@ -47,6 +55,8 @@ class NewsFilter:
             elif standing is Standing.OLDER:
                 self._older.append(item)
         self.counts[Standing.NEW] += len(news)
+        times = (identity.event_time for _, identity in news)
+        self.lateness.update(lateness_bound(self._seen_at - time) for time in times if time is not None)
         return news + self._really_changed(changed)
 
     def rest(self) -> list[Listed]:
@@ -54,13 +64,15 @@ class NewsFilter:
         back = [item for item in self._older if not self._known.has_listed_latest(item[1])]
         self._older = []
         self.counts[Standing.CHANGED] += len(back)
+        if back:
+            self._note_changes(back, self._contents(back))
         return back
 
     def _really_changed(self, changed: list[Listed]) -> list[Listed]:
         """Leave out records whose bytes differ while their parsed values do not."""
         if not changed:
             return []
-        contents = read_contents(self._file, self._stream, [i.id for _, i in changed]) if self._file else {}
+        contents = self._contents(changed)
         news = []
         for line, identity in changed:
             is_latest = contents.get(identity.id, {}).get(canonical(line))
@@ -71,4 +83,16 @@ class NewsFilter:
             else:
                 self._older.append((line, identity))
         self.counts[Standing.CHANGED] += len(news)
+        self._note_changes(news, contents)
         return news
+
+    def _contents(self, listed: Sequence[Listed]) -> dict[str, dict[str, bool]]:
+        """Return what the lake holds of these ids; see `read_contents`."""
+        return read_contents(self._file, self._stream, [i.id for _, i in listed]) if self._file else {}
+
+    def _note_changes(self, changed: Sequence[Listed], contents: Mapping[str, Mapping[str, bool]]) -> None:
+        """Count the fields in which these records differ from the latest content of their ids."""
+        for line, identity in changed:
+            latest = [content for content, is_latest in contents.get(identity.id, {}).items() if is_latest]
+            if latest:
+                self.changed_fields.update(changed_paths(parse_json(latest[0]), parse_record(line)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +13,6 @@ from airflow.sdk import conf
 from airflow.sdk.log import redact  # type: ignore[attr-defined]
 from botocore.exceptions import BotoCoreError, ClientError
 
-from entra_lake import __version__
 from entra_lake.advice import to_do, what_next
 from entra_lake.clock import system_clock
 from entra_lake.errors import EntraLakeError
@@ -23,8 +21,8 @@ from entra_lake.hooks.graph import read_airflow_connection
 from entra_lake.hooks.lake import airflow_aws
 from entra_lake.incidents import Incident, claim, close, withdraw
 from entra_lake.layout import manifest_key
-from entra_lake.mail import Letter, address, send, sender_of, write_letter
-from entra_lake.redaction import quote
+from entra_lake.mail import Letter, write_letter
+from entra_lake.posting import always, post, said
 from entra_lake.runs import again_command, day_of_run, is_about_a_day
 from entra_lake.settings import LakeSettings, read_lake
 from entra_lake.store import S3Store
@@ -42,7 +40,7 @@ def tell_failure(failure: Failure) -> bool:
     try:
         days = claim(_store(settings), failure, now)
     except _OUT_OF_REACH as error:
-        log.warning("The bucket cannot say whether %s was mailed (%s); mailing.", failure.cause_id, _said(error))
+        log.warning("The bucket cannot say whether %s was mailed (%s); mailing.", failure.cause_id, said(error))
         days = (str(failure.day or ""),)
     if days is None:
         log.info("%s was mailed already.", failure.cause_id)
@@ -88,7 +86,7 @@ def failure_letter(failure: Failure, settings: LakeSettings, now: datetime, days
     return write_letter(
         "failed",
         f"FAILED {what} · {failure.cause.words} · {short}",
-        {**facts, **_always()},
+        {**facts, **always()},
         thread=f"{failure.dag_id} {failure.day}",
         occasion=f"failed {failure.dag_id} {failure.run_id} {failure.cause_id}",
     )
@@ -113,7 +111,7 @@ def recovery_letter(incident: Incident, settings: LakeSettings, store: S3Store) 
             "days": states,
             "todo": todo,
             "dag_url": f"{_base_url()}/dags/{incident.dag_id}",
-            **_always(),
+            **always(),
         },
         thread=f"{incident.dag_id} {incident.days[0]}",
         occasion=f"recovered {incident.dag_id} {incident.cause} {incident.opened_at}",
@@ -136,7 +134,7 @@ def late_letter(run: Mapping[str, Any], deadline: Mapping[str, Any], settings: L
         "urgency": urgency,
         "run_url": run_url(_base_url(), dag_id, run_id),
         "todo": _LATE,
-        **_always(),
+        **always(),
     }
     subject = " ".join(filter(None, ("LATE", dag_id, str(day or ""), "· the run is not done ·", short)))
     return write_letter("late", subject, facts, thread=f"{dag_id} {day}", occasion=f"late {dag_id} {run_id}")
@@ -178,39 +176,19 @@ def _day_of(run: Mapping[str, Any]) -> date | None:
 
 
 def _post(letter: Letter, settings: LakeSettings, now: datetime) -> bool:
-    """Send to everybody whom lakes.yaml names; tell whether it was sent, or nobody is to be told."""
-    if not settings.mail.to:
-        log.warning("Lake %s names nobody to mail to: %s", settings.name, letter.subject)
-        return True
-    try:
-        connection = read_airflow_connection(settings.mail.smtp_conn_id)
-        sender = sender_of(connection)
-        send(address(letter, sender=sender, to=settings.mail.to, list_name=settings.name, now=now), connection)
-    except (OSError, EntraLakeError) as error:
-        log.error("No mail could be sent (%s): %s", _said(error), letter.subject)  # noqa: TRY400 - says all
-        return False
-    log.info("Mailed to %s: %s", ", ".join(settings.mail.to), letter.subject)
-    return True
+    return post(letter, settings, now, read_airflow_connection)
 
 
 def _withdraw(failure: Failure, settings: LakeSettings) -> None:
     try:
         withdraw(_store(settings), failure)
     except _OUT_OF_REACH as error:
-        log.warning("The bucket cannot note that no mail was sent: %s", _said(error))
+        log.warning("The bucket cannot note that no mail was sent: %s", said(error))
 
 
 def _store(settings: LakeSettings) -> S3Store:
     return S3Store(airflow_aws(settings).client("s3"), settings.bucket, settings.prefix)
 
 
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {quote(str(error))}"
-
-
 def _base_url() -> str:
     return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
-
-
-def _always() -> dict[str, Any]:
-    return {"version": __version__, "is_simulated": os.environ.get("ENTRA_LAKE_SIMULATED") == "1"}

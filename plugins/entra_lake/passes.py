@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
+from entra_lake.changes import add_up
 from entra_lake.slices import Slice, iso
 
 
@@ -21,6 +22,8 @@ class SliceReport:
     :param changed: records written because their content differs from the latest known.
     :param missing: known ids whose event lies in the slice and which the listing did not hold.
     :param outside: records that Graph served although their event lies on another day.
+    :param lateness: of the new records: upper bounds in hours to how many were seen that long after their events.
+    :param changed_fields: of the changed records: path to how many differ there; see `changes`.
     :param parts: keys of the raw parts written.
     :param failed: why the slice could not be had, where Graph cannot serve it whole; else empty.
     """
@@ -38,6 +41,8 @@ class SliceReport:
     waited_seconds: float = 0.0
     first_request_id: str = ""
     last_request_id: str = ""
+    lateness: Mapping[str, int] = field(default_factory=dict)
+    changed_fields: Mapping[str, int] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
     failed: str = ""
 
@@ -129,6 +134,8 @@ def summarise(report: PassReport) -> dict[str, Any]:
         "start": report.start,
         "end": report.end,
         **totals,
+        "lateness": add_up(piece.lateness for piece in report.slices),
+        "changed_fields": add_up(piece.changed_fields for piece in report.slices),
         "slices": [_span(piece) for piece in report.slices],
         "request_ids": _ends(
             [key for piece in report.slices for key in (piece.first_request_id, piece.last_request_id)]

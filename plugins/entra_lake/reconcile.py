@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from entra_lake.collect import Outcome, try_day
+from entra_lake.commit import note_dropped
 from entra_lake.crew import OnProgress
 from entra_lake.due import Due, Reason, affordable, due, estimate_requests, readable_days
 from entra_lake.errors import ConfigurationError
@@ -50,7 +51,17 @@ def find_due(lake: Lake, streams: Sequence[str] = ()) -> Plan:
     dues = [item for item in due(now, manifests, facts) if not streams or item.stream in streams]
     kept, left = affordable(dues, requests_of_a_run(lake), estimate_requests(manifests), most=MOST_READINGS)
     log.info("%d readings are due, %d of them in this run.", len(dues), len(kept))
+    _note_dropped(lake, left)
     return Plan(now=now, kept=kept, left=left)
+
+
+def _note_dropped(lake: Lake, left: Sequence[Due]) -> None:
+    """Note in the manifests which middle readings the budget leaves out; one that is made in time counts as made."""
+    dropped = [item for item in left if item.reason is Reason.BUDGET]
+    for item in dropped:
+        note_dropped(lake, get_stream(item.stream), item.day, item.age_owed)
+    if dropped:
+        log.warning("%d middle readings are more than the request budget pays in this run.", len(dropped))
 
 
 def requests_of_a_run(lake: Lake) -> int:

@@ -99,13 +99,17 @@ def check_day(day: date, now: datetime, retention_days: int) -> None:
     if day > today:
         message = f"{day} has not begun: it is {iso(now)}. Choose {today - ONE_DAY} or an earlier day."
         raise FutureDayError(message)
-    oldest = today - timedelta(days=retention_days)
-    if day < oldest:
+    if now >= end_of_retention(day, retention_days):
         message = (
             f"{day} is older than the {retention_days} days that Microsoft keeps; the oldest day that can still be "
-            f"read is {oldest}. What the lake holds of {day} is untouched."
+            f"read is {today - timedelta(days=retention_days)}. What the lake holds of {day} is untouched."
         )
         raise RetentionError(message)
+
+
+def end_of_retention(day: date, retention_days: int) -> datetime:
+    """Return the first moment at which Graph refuses the day: it counts whole days, and today as one more."""
+    return datetime.combine(day + timedelta(days=retention_days + 1), time(), UTC)
 
 
 def _clock_text(moment: datetime, *, ends_day: bool = False) -> str:

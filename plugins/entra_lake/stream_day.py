@@ -57,6 +57,14 @@ def find_due(lake: str) -> list[dict[str, str]]:
     return tasks.find_due(lake)
 
 
+@task(multiple_outputs=False, execution_timeout=timedelta(minutes=15))
+def watch(lake: str) -> list[str]:
+    """Mail about days that Microsoft is about to delete unread or partial, and about lost ones."""
+    from entra_lake import tasks  # noqa: PLC0415 - see the module
+
+    return tasks.watch(lake)
+
+
 @task(multiple_outputs=False, execution_timeout=timedelta(hours=4), map_index_template=LABEL)
 def extract(lake: str, stream: str, day: str, why: str = "") -> dict[str, Any]:  # noqa: ARG001 - labels
     """List the day from Graph and write what is new, as received, to raw/."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -24,6 +25,12 @@ MOST_PATHS = 200
 #: Upper bounds of the lateness histogram, in hours.
 LATENESS_HOURS = (1, 6, 12, 24, 36, 48, 96, 192, 384, 720)
 _MS_PER_HOUR = 3_600_000
+
+
+def lateness_bound(delay: int) -> str:
+    """Return the bound of the lateness histogram, in hours, below which a delay of so many ms lies."""
+    place = bisect_left(LATENESS_HOURS, delay / _MS_PER_HOUR)
+    return str(LATENESS_HOURS[place]) if place < len(LATENESS_HOURS) else "more"
 
 
 class Tally:

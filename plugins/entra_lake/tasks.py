@@ -21,7 +21,11 @@ from entra_lake import load as loading
 from entra_lake import reconcile as reconciling
 from entra_lake import tables
 from entra_lake import verify as verifying
+from entra_lake import watch as watching
+from entra_lake.concerns import Kind
+from entra_lake.coverage_text import sentence
 from entra_lake.errors import ThrottledError
+from entra_lake.hooks.graph import read_airflow_connection
 from entra_lake.hooks.lake import open_airflow_lake
 from entra_lake.progress import Progress
 from entra_lake.runs import day_of_run, priority_of_run
@@ -71,6 +75,19 @@ def find_due(lake: str) -> list[dict[str, str]]:
     for number, item in enumerate(found):
         log.info("%d: %s %s (%s)", number, *item.values())
     return found
+
+
+def watch(lake: str) -> list[str]:
+    """Mail about days that age out unread or partial, and about lost ones.
+
+    That readings are overdue is for the watch outside to say: here something is at work on them.
+
+    :returns: what was mailed.
+    """
+    kinds = (Kind.ENDANGERED, Kind.LOST, Kind.RETENTION)
+    sight = watching.watch(open_airflow_lake(lake), read_airflow_connection, kinds)
+    log.info(sentence(sight.found))
+    return [item.words for item in sight.told]
 
 
 def _chosen(params: Mapping[str, Any]) -> tuple[list[date], date | None, date | None]:

@@ -61,7 +61,7 @@ def test_a_task_that_raises_is_mailed_with_all_a_person_needs(cloud: Sandbox) ->
     (mail,) = cloud.mailbox.all()
     assert mail["subject"] == (
         "[entra-lake] FAILED sign_ins 2026-11-22 · the login service refuses the application · "
-        "data safe until 2026-12-22 · SIMULATED"
+        "data safe until 2026-12-23 · SIMULATED"
     )
     for said in (
         "the secret has expired",
@@ -69,7 +69,7 @@ def test_a_task_that_raises_is_mailed_with_all_a_person_needs(cloud: Sandbox) ->
         "6f2e",
         "extract: failed",
         "all streams of lake default (",
-        "at 2026-12-22 00:00 UTC",
+        "at 2026-12-23 00:00 UTC",
         "Nothing: trying again does not help",
         "Admin → Connections → graph_default",
         """airflow dags trigger entra_logs --conf '{"day": "2026-11-22"}'""",
@@ -160,5 +160,5 @@ def test_a_late_run_is_mailed(cloud: Sandbox) -> None:
     asyncio.run(run_is_late(context={"dag_run": run, "deadline": {"deadline_time": "2026-11-23 12:00:01+00:00"}}))
     (mail,) = cloud.mailbox.all()
     assert "LATE entra_logs 2026-11-22" in mail["subject"]
-    for said in ("had to be done by 2026-11-23 12:00:01", "is running", "leave retention", "Admin → Pools"):
+    for said in ("had to be done by 2026-11-23 12:00:01", "is running", "leaves retention", "Admin → Pools"):
         assert said in mail["text"]

@@ -61,7 +61,10 @@ def test_a_run_with_nothing_due_is_green_and_short(reconcile: Reconcile, cloud: 
     assert reconcile(days=["2026-11-22"])["run"] == "success"
     asked = len(cloud.tenant.graph.requests)
     states = reconcile()
-    assert states == {"run": "success", "": {"find_due": "success", **dict.fromkeys(STEPS, "skipped")}}
+    assert states == {
+        "run": "success",
+        "": {"find_due": "success", "watch": "success", **dict.fromkeys(STEPS, "skipped")},
+    }
     assert cloud.mailbox.all() == []
     assert len(cloud.tenant.graph.requests) == asked
 
