@@ -41,7 +41,10 @@ PART_RECORDS = 5_000
 
 @dataclass(frozen=True)
 class Requests:
-    """Requests to S3 for one day of one stream, read once."""
+    """Requests to S3 for one day of one stream, read once.
+
+    :param reads: at most: how many ranges of the object are read for midnight depends on where its events lie.
+    """
 
     writes: int
     reads: int
@@ -71,7 +74,7 @@ def requests(pages: int, parts: int) -> Requests:
     object, the manifest; listed is seven times. Read are the raw parts, once, what came before, what Graph's refusals
     named, and the neighbouring days' ids at midnight.
     """
-    return Requests(writes=pages + parts + 6 + 7, reads=parts + 20)
+    return Requests(writes=pages + parts + 6 + 7, reads=parts + 22)
 
 
 def monthly(tenant: Tenant, months: int = 12) -> dict[str, float]:
