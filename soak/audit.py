@@ -115,9 +115,19 @@ class ManifestReader:
     def __init__(self, world: World) -> None:
         self._world = world
         self._known: dict[tuple[str, date], tuple[str, Manifest]] = {}
+        self._is_current = False
+
+    def forget(self) -> None:
+        """Look again at the next call: somebody has run meanwhile."""
+        self._is_current = False
 
     def read(self) -> dict[tuple[str, date], Manifest]:
         """Return the manifests by stream and day."""
+        if not self._is_current:
+            self._look()
+        return {key: manifest for key, (_, manifest) in self._known.items()}
+
+    def _look(self) -> None:
         store = self._world.open().store
         for item in store.list("manifests/"):
             _, stream, name = item.key.split("/")
@@ -126,4 +136,4 @@ class ManifestReader:
                 found = store.read(item.key)
                 if found:
                     self._known[key] = (item.etag, Manifest.from_bytes(found[0]))
-        return {key: manifest for key, (_, manifest) in self._known.items()}
+        self._is_current = True

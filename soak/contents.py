@@ -16,6 +16,7 @@ from entra_lake.identity import canonical
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key
 from entra_lake.schema import Stream
+from sandbox import ticks
 from sandbox.tenant.versions import Row
 from soak.world import World
 
@@ -83,8 +84,8 @@ def read_held(lake: Lake, stream: Stream, day: date) -> Held | None:
 
 
 def eras(world: World, stream: Stream, day: date) -> list[Era]:
-    """Return every content of the day's records, and when a listing shows it."""
-    return [era for row in world.rows(stream, day) for era in _eras_of(row)]
+    """Return every content of the day's records, and when a listing of the day shows it."""
+    return [era for row in world.rows(stream, day) for era in _eras_of(row, day)]
 
 
 def shown_at(world: World, stream: Stream, day: date, instant: int | None = None) -> dict[str, str]:
@@ -93,12 +94,14 @@ def shown_at(world: World, stream: Stream, day: date, instant: int | None = None
     return {era.id: era.content for era in eras(world, stream, day) if era.meets(moment, moment)}
 
 
-def _eras_of(row: Row) -> list[Era]:
+def _eras_of(row: Row, day: date) -> list[Era]:
+    """Return the times of the contents whose event lies on the day: it may be moved to another one."""
+    first = ticks.start_of(day)
     ends = [version.visible_at for version in row.versions[1:]]
     return [
         Era(row.id, _canonical(version.body), version.visible_at, end)
         for version, end in zip(row.versions, [*ends, None], strict=True)
-        if end is None or end > version.visible_at
+        if (end is None or end > version.visible_at) and first <= version.ticks < first + ticks.DAY
     ]
 
 

@@ -9,7 +9,8 @@ somewhere in between; a content that the tenant showed during all of `[b, e]` wa
   tenant's `GET /truth` tells it, because a page with it was served, and no complete listing of ours can show it.
 - **possible** is every content that was visible before now. The history must hold nothing else.
 - The **view** of a day whose last reading was complete, not short and alone must show, for every id visible at *b*,
-  a content that the tenant showed in `[b, e]`, and no id that was not visible by *e*.
+  a content that the tenant showed in `[b, e]`, and no id that was not visible by *e*. An id that has left the day,
+  because its event was moved over midnight, stays with a content that it had there: a lake forgets nothing.
 - A day that ages out without an acknowledged complete pass owes everything that was ever current in it.
 """
 
@@ -100,4 +101,6 @@ def wrong_in_view(view: dict[str, str], seen: Attempt, eras: list[Era]) -> set[s
     began, ended = seen.began, seen.ended or seen.began
     right = {(era.id, era.content) for era in eras if era.meets(began, ended)}
     visible = {era.id for era in eras if era.covers(began, began)}
-    return {name for name, content in view.items() if (name, content) not in right} | (visible - view.keys())
+    gone = {era.id for era in eras if era.start <= began} - {name for name, _ in right}
+    shown = {name for name, content in view.items() if (name, content) not in right}
+    return (shown - gone) | (visible - view.keys())

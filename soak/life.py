@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 
-from entra_lake.due import Due, affordable, due, estimate_requests, lost_days
+from entra_lake.due import due, lost_days
+from entra_lake.holdings import read_facts
 from entra_lake.lake_facts import LakeFacts
 from entra_lake.layout import LAKE_KEY
+from entra_lake.reconcile import MOST_READINGS, find_due
 from entra_lake.schema import Stream
 from entra_lake.slices import ONE_DAY
+from entra_lake.streams import get_stream
 from soak.audit import Auditor, ManifestReader
-from soak.faults import Deck, Mischief
 from soak.ledger import Key, Ledger
+from soak.mischief import Deck, Mischief
 from soak.runs import DayRun, Workshop
 from soak.tenant import Troublemaker
 from soak.world import World
 
+#: The hour of the daily run, and the minute of every hour at which what is due is paid (`dags/`).
 DAILY_AT = time(6, tzinfo=UTC)
-RECONCILE_AT = tuple(time(hour, 30, tzinfo=UTC) for hour in (7, 10, 13, 17, 21))
-TROUBLE_AT = time(22, tzinfo=UTC)
-#: Days that one reconcile run takes, and the requests that it may need.
-MOST_DUE = 12
-MOST_REQUESTS = 5_400
+RECONCILE_MINUTE = 30
+#: When the tenant gets lively, and how often it does something odd then.
+TROUBLE_HOUR = 22
+TROUBLES = 4
 #: The share of runs on which something goes wrong.
 FAULTY = 0.35
 #: The chance of an outage, per day, and the lengths of one in hours.
@@ -37,6 +38,9 @@ LONGEST_OUTAGE = 0.4
 FIRST_DAYS = 3
 #: Days by which a hopeless outage outlasts the retention.
 HOPELESS_DAYS = 3
+#: The chances, per day, that Airflow's database is wiped, and that somebody runs a day by hand.
+WIPED = 0.04
+BY_HAND = 0.1
 
 
 @dataclass
@@ -58,17 +62,19 @@ class Life:
     aged_out: tuple[list[tuple[str, date]], list[tuple[str, date]]] = ([], [])
 
     def __post_init__(self) -> None:
+        self.mischief = Mischief(self.world, self.random)
         retention = self.world.settings.retention_days
-        self.mischief = Mischief(self.world.cloud, self.random, retention)
         self._outages = [hours for hours in OUTAGE_HOURS if hours < LONGEST_OUTAGE * 24 * retention]
         self.ledger = Ledger()
         self.shop = Workshop(self.world, self.mischief, self.ledger, self.random)
         self.auditor = Auditor(self.world, self.ledger)
         self._manifests = ManifestReader(self.world)
         self._deck = Deck(self.random, self.only)
-        self._trouble = Troublemaker(self.world, self.random)
+        self._trouble = Troublemaker(self.world, self.random, self.mischief.injected)
         self._down_until = self.world.now
         self._first_day = self.world.today
+        #: how often Airflow's database was wiped: run ids begin anew
+        self._wiped = 0
 
     def live(self, days: int) -> None:
         """Live so many days, audited every week, and settle at the end."""
@@ -98,39 +104,63 @@ class Life:
 
     def _live_a_day(self, today: date) -> None:
         """Do what is to be done on a day, unless the scheduler is down."""
-        for moment in _moments(today):
-            self.world.wait_until(moment)
-            if moment.timetz() == TROUBLE_AT:
-                self._trouble.make()
-            elif self.world.now < self._down_until:
-                continue
-            elif moment.timetz() == DAILY_AT:
-                self._run([(stream, today - ONE_DAY) for stream in self._streams()], f"scheduled__{today}")
-            else:
-                self._reconcile(f"reconcile__{moment:%Y-%m-%dT%H}", most=MOST_DUE)
+        midnight = datetime.combine(today, time(tzinfo=UTC))
+        for hour in range(24):
+            self.world.wait_until(midnight + timedelta(hours=hour))
+            if hour == TROUBLE_HOUR:
+                for _ in range(TROUBLES):
+                    self._trouble.make()
+            if self.world.now >= self._down_until:
+                self._live_an_hour(today, hour)
 
-    def _reconcile(self, run_id: str, most: int | None = None) -> int:
-        """Pay what is due, as far as one run may; return how many days were due."""
-        dues = self._dues(most)
-        names = {stream.name: stream for stream in self._streams()}
-        if dues:
-            self._run([(names[item.stream], item.day) for item in dues], run_id)
-        return len(dues)
+    def _live_an_hour(self, today: date, hour: int) -> None:
+        if hour == DAILY_AT.hour:
+            self._run([(stream, today - ONE_DAY) for stream in self._streams()], f"scheduled__{today}")
+        if hour == DAILY_AT.hour + 1:
+            self._meddle(today)
+        self.world.wait_until(datetime.combine(today, time(hour, RECONCILE_MINUTE, tzinfo=UTC)))
+        self.reconcile(f"reconcile__{today}T{hour:02d}")
 
-    def _dues(self, most: int | None) -> list[Due]:
-        facts, manifests = self._facts(), self._manifests.read()
-        if facts is None:
-            return []
-        return affordable(
-            due(self.world.now, manifests, facts), MOST_REQUESTS, estimate_requests(manifests, 1), most=most
-        )[0]
+    def _meddle(self, today: date) -> None:
+        """Let somebody wipe Airflow's database, which forgets that it has run today, or run a day by hand."""
+        if self.random.random() < WIPED:
+            self._wiped += 1
+            self.mischief.injected["Airflow's database wiped"] += 1
+            self._run([(stream, today - ONE_DAY) for stream in self._streams()], f"scheduled__{today}")
+        if self.random.random() < BY_HAND:
+            self.mischief.injected["run by hand"] += 1
+            day = today - self.random.randint(1, self.world.settings.retention_days - 2) * ONE_DAY
+            self._run([(self.random.choice(self._streams()), day)], f"manual__{self.world.now:%Y-%m-%dT%H:%M}")
+
+    def reconcile(self, run_id: str) -> int:
+        """Pay what is due, as far as one run may; return how many days that were.
+
+        What the hourly DAG asks the library costs a request per day of the lake. So it is asked only when the same
+        function `due`, over manifests that are known here, names something; both must then name the same days.
+        """
+        facts = self._facts()
+        known = due(self.world.now, self._manifests.read(), facts) if facts else []
+        if not known:
+            return 0
+        plan = find_due(self.world.open())
+        named = [(item.stream, item.day) for item in (*plan.kept, *plan.left)]
+        if named != [(item.stream, item.day) for item in known] or len(plan.kept) > MOST_READINGS:
+            message = f"{run_id} would read {plan.kept} and leave {plan.left}, while {known} are due."
+            raise RuntimeError(message)
+        self._run([(get_stream(item.stream), item.day) for item in plan.kept], run_id)
+        return len(plan.kept)
 
     def _run(self, keys: list[Key], run_id: str) -> None:
         """Run days one after the other, each as a run of its own tasks."""
         if not self.shop.prepare(self._fault(share=self.faulty / 4)):
             return
         for stream, day in keys:
-            DayRun(self.shop, stream, day, run_id).go(self._fault(share=self.faulty))
+            fault = self._fault(share=self.faulty)
+            before = self.mischief.injected[fault] if fault else 0
+            DayRun(self.shop, stream, day, f"{run_id}.{self._wiped}").go(fault)
+            if fault and self.mischief.injected[fault] == before:
+                self._deck.put_back(fault)
+        self._manifests.forget()
 
     def _fault(self, share: float) -> str | None:
         return self._deck.draw() if self.random.random() < share else None
@@ -141,13 +171,14 @@ class Life:
             return
         self._down_until = self.world.now + timedelta(hours=hours)
         self.outages.append(timedelta(hours=hours))
+        self.mischief.injected["outage"] += 1
 
     def _settle(self) -> None:
         """Let nothing go wrong any more, pay everything, and read once more what was last read in trouble."""
         self.faulty = 0.0
         self.world.wait_until(max(self._down_until, self.world.now) + timedelta(hours=12))
         for number in range(20):
-            if not self._reconcile(f"settle {number}"):
+            if not self.reconcile(f"settle {number}"):
                 break
             self.world.wait(5 * 3600)
         facts, manifests = self._facts(), self._manifests.read()
@@ -156,14 +187,11 @@ class Life:
             manifest = manifests.get((key[0].name, key[1]))
             if not manifest or not self.ledger.last_clean(key, manifest.pass_ids):
                 DayRun(self.shop, *key, "last look").go()
+        self._manifests.forget()
 
     def _facts(self) -> LakeFacts | None:
-        found = self.world.open().store.read(LAKE_KEY)
-        return LakeFacts.read(json.loads(found[0]), self.world.settings) if found else None
+        lake = self.world.open()
+        return read_facts(lake) if lake.store.look(LAKE_KEY) else None
 
     def _streams(self) -> tuple[Stream, ...]:
         return self.world.open().streams
-
-
-def _moments(today: date) -> Iterator[datetime]:
-    return (datetime.combine(today, moment) for moment in (DAILY_AT, *RECONCILE_AT, TROUBLE_AT))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+import textwrap
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
 
 from soak.audit import Verdict
+from soak.faults import ALL_GROUPS
 from soak.ledger import Key
 from soak.life import Life
 from soak.options import Options
@@ -41,10 +44,9 @@ class Report:
     misshown: int
     miscounted: int
     aged_out: int
-    outages: list[timedelta]
+    outage_hours: list[int]
     injected: dict[str, int]
     errors: dict[str, int]
-    allow_loss: bool
     unnamed: set[tuple[str, date]] = field(default_factory=set)
     wrong: dict[Key, Verdict] = field(default_factory=dict)
 
@@ -75,10 +77,9 @@ class Report:
             misshown=sum(len(item.misshown or ()) for item in every),
             miscounted=sum(item.miscounted for item in every),
             aged_out=len(found),
-            outages=life.outages,
-            injected=dict(sorted(life.mischief.injected.items())),
+            outage_hours=[int(gap.total_seconds() // 3600) for gap in life.outages],
+            injected={name: number for name, number in sorted(life.mischief.injected.items()) if number},
             errors=dict(sorted(tally.errors.items())),
-            allow_loss=life.allow_loss,
             unnamed=set(named) ^ set(found),
             wrong=wrong,
         )
@@ -89,23 +90,30 @@ class Report:
         wrong = self.lost + self.doubled + self.invented + self.misshown + self.miscounted
         return not wrong and not self.unnamed
 
+    def facts(self) -> dict[str, Any]:
+        """Return the sums as JSON takes them."""
+        return {name: value for name, value in asdict(self).items() if name not in {"unnamed", "wrong"}}
+
     def text(self) -> str:
         """Return the report for people."""
         return "\n".join(self._lines())
 
     def _lines(self) -> list[str]:
-        hours = ", ".join(f"{gap.total_seconds() / 3600:.0f} h" for gap in self.outages) or "none"
+        outages = ", ".join(f"{hours} h" for hours in self.outage_hours) or "none"
         lines = [
             f"SIMULATED: {self.days} days of a tenant, seed {self.seed}, in {self.seconds:.0f} s",
             f"  runs {self.runs} ({self.failed_runs} did not end), complete passes {self.passes}",
             f"  requests to Graph {self.requests} ({self.throttled} answered 429)",
             f"  records {self.records}, versions {self.versions}, days of all streams {self.days_held}",
             f"  views compared {self.views}",
-            f"  outages: {hours}",
+            f"  outages: {outages}",
             f"  faults injected: {sum(self.injected.values())} of {len(self.injected)} classes",
-            *(f"    {number:5}  {name}" for name, number in self.injected.items() if number),
-            f"  errors that tasks ended with: {_counts(self.errors)}",
         ]
+        for group, names in ALL_GROUPS.items():
+            struck = {name: self.injected[name] for name in names if name in self.injected}
+            text = f"{group} {sum(struck.values())}: {_counts(struck)}"
+            lines += textwrap.wrap(text, 116, initial_indent="    ", subsequent_indent="      ")
+        lines.append(f"  errors that tasks ended with: {_counts(self.errors)}")
         if self.aged_out:
             lines.append(f"  days that aged out unread, all of them listed as lost: {self.aged_out}")
         named = list(self.wrong.items())[:_MOST_NAMED]

@@ -16,9 +16,10 @@ from entra_lake.load import Staged, load, transform
 from entra_lake.schema import Stream
 from entra_lake.tables import prepare, repair_partitions
 from entra_lake.verify import verify
-from soak.faults import Mischief
+from soak.faults import KILLS, NO_STAGING, STOPPED, TWO_RUNS
 from soak.ledger import Ledger
-from soak.stores import PLACES, Crash, Meanwhile, ProcessGone, Steering
+from soak.mischief import Mischief
+from soak.stores import Crash, Meanwhile, ProcessGone, Steering
 from soak.world import World
 
 TRIES = 3
@@ -28,6 +29,8 @@ LONGEST_PAUSE_SECONDS = 7200.0
 STEPS = ("extract", "transform", "load", "repair", "verify")
 #: The share of processes that nobody starts again: the day waits until it is due.
 ABANDONED = 0.3
+#: How long a process that was stopped (SIGSTOP) stands still.
+STOPPED_SECONDS = 600.0
 
 
 @dataclass
@@ -114,17 +117,25 @@ class DayRun:
         return done
 
     def _arm(self, fault: str) -> None:
-        random, mischief = self.shop.random, self.shop.mischief
-        if fault.startswith("killed"):
-            self._steering.crash = Crash(random.choice(PLACES), "after" in fault)
-        elif fault == "two runs at once":
-            self._steering.meanwhile = Meanwhile(random.randint(1, 40), self._overtake)
+        random = self.shop.random
+        meanwhile = {TWO_RUNS: self._overtake, STOPPED: self._stand_still, NO_STAGING: self._delete_staging}
+        if fault in KILLS:
+            self._steering.crash = Crash(*KILLS[fault])
+        elif fault in meanwhile:
+            self._steering.meanwhile = Meanwhile(random.randint(1, 40), meanwhile[fault])
         else:
-            mischief.switch_on(fault)
+            self.shop.mischief.switch_on(fault)
 
-    def _overtake(self) -> None:
-        self.shop.mischief.injected["two runs at once"] += 1
+    def _overtake(self, name: str = TWO_RUNS) -> None:
+        self.shop.mischief.injected[name] += 1
         DayRun(self.shop, self.stream, self.day, f"{self.run_id} again").go()
+
+    def _stand_still(self) -> None:
+        self.shop.world.wait(STOPPED_SECONDS)
+        self._overtake(STOPPED)
+
+    def _delete_staging(self) -> None:
+        self.shop.mischief.injected[NO_STAGING] += self.shop.world.delete("staging/") > 0
 
     def _persist(self, step: str) -> bool:
         act: Callable[[], object] = getattr(self, f"_{step}")
@@ -132,8 +143,7 @@ class DayRun:
             try:
                 return self.shop.persist(act)
             except ProcessGone:
-                crash = self._steering.crash
-                self.shop.mischief.injected[f"killed {'after' if crash and crash.is_after else 'before'} a write"] += 1
+                self.shop.mischief.injected[str(self._steering.crash)] += 1
                 self._lake = self.shop.world.open(Steering())
                 if self.shop.random.random() < ABANDONED:
                     return False

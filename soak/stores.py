@@ -31,6 +31,10 @@ class Crash:
     passes: int = 0
     happened: bool = False
 
+    def __str__(self) -> str:
+        """Name the class of fault."""
+        return f"killed {'behind' if self.is_after else 'before'} {self.place}"
+
     def strikes(self, key: str, *, is_after: bool) -> bool:
         """Tell whether the process dies here, and count the write."""
         if self.happened or is_after != self.is_after or self.place not in key:

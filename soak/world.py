@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -35,13 +35,14 @@ _NAP_SECONDS = 0.001
 
 @dataclass(frozen=True)
 class MovedClock(Clock):
-    """The library's clock, which is the sandbox's."""
+    """The library's clock: the sandbox's, or as wrong as the world wants it."""
 
     source: SandboxClock = field(default_factory=SandboxClock)
+    skew: Callable[[], float] = field(default=float)
 
     def now(self) -> datetime:
-        """Return the sandbox's time."""
-        return self.source.now()
+        """Return what the worker takes for the time."""
+        return self.source.now() + timedelta(seconds=self.skew())
 
 
 @dataclass
@@ -49,10 +50,12 @@ class World:
     """A running sandbox and how to open lakes in it.
 
     :param settings: of the lakes that are opened.
+    :param skew: seconds by which the clocks of all workers are ahead.
     """
 
     cloud: Sandbox
     settings: LakeSettings
+    skew: float = 0.0
     _variables: dict[str, str] = field(init=False)
     _aws: Aws = field(init=False)
 
@@ -91,7 +94,12 @@ class World:
             self.settings,
             get_connection=lambda name: read_connection(name, self._variables),
             aws=self._aws,
-            clock=MovedClock(sleep=self.wait, monotonic=self.cloud.clock.seconds, source=self.cloud.clock),
+            clock=MovedClock(
+                sleep=self.wait,
+                monotonic=self.cloud.clock.seconds,
+                source=self.cloud.clock,
+                skew=lambda: self.skew,
+            ),
         )
         store = SteeredStore(self._aws.client("s3"), self.settings.bucket, self.settings.prefix, steering or Steering())
         # Both are made at their first use otherwise, and kept in the same place.
@@ -107,6 +115,14 @@ class World:
     def rows(self, stream: Stream, day: date) -> Iterator[Row]:
         """Return all that ever was or will be of a day's records: what `GET /truth?versions=all` tells, and when."""
         return self.cloud.tenant.records.rows_of_day(stream, day)
+
+    def delete(self, prefix: str) -> int:
+        """Delete all objects of the lake below a prefix, as somebody does who takes them for rubbish."""
+        store = self.open().store
+        keys = [item.key for item in store.list(prefix)]
+        for key in keys:
+            self._aws.client("s3").delete_object(Bucket=self.settings.bucket, Key=f"{store.prefix}{key}")
+        return len(keys)
 
     def add_record(self, stream: Stream, record: dict[str, Any], visible_at: datetime | None = None) -> None:
         """Have the tenant serve a record, or a new version of one, from now or then on."""

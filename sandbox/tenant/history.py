@@ -13,7 +13,7 @@ from sandbox import ticks
 from sandbox.tenant.people import Json
 
 #: share of records up to here, shortest and longest delay in seconds
-_DELAYS = ((0.95, 3, 120), (0.99, 120, 300), (0.999, 300, 7_200), (1.0, 7_200, 432_000))
+DELAYS = ((0.95, 3, 120), (0.99, 120, 300), (0.999, 300, 7_200), (1.0, 7_200, 432_000))
 
 _AT_RISK = {
     "riskState": "atRisk",
@@ -34,7 +34,7 @@ _MFA_DONE = {
 def delay(random: Random) -> int:
     """Return the ticks between an event and its first appearance."""
     share = random.random()
-    shortest, longest = next((shortest, longest) for bound, shortest, longest in _DELAYS if share < bound)
+    shortest, longest = next((shortest, longest) for bound, shortest, longest in DELAYS if share < bound)
     return int((shortest + random.random() * (longest - shortest)) * ticks.SECOND)
 
 

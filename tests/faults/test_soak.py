@@ -21,18 +21,18 @@ from soak.options import Options
 pytestmark = pytest.mark.slow
 
 #: A tenant whose logs Microsoft keeps for a week: more readings, and more trouble, in fewer days.
-SHORT = Options(days=6, sign_ins_per_day=15, retention_days=7)
+SHORT = Options(days=5, sign_ins_per_day=15, retention_days=7)
 #: Enough to see that something is wrong.
 SHORTEST = Options(days=1, sign_ins_per_day=15, retention_days=3)
 Take = Callable[[listing.Listing, Page], None]
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", [11])
 def test_a_week_of_trouble_loses_nothing(seed: int, tmp_path: Path) -> None:
-    """Six days with faults of all kinds: nothing is lost, nothing doubled, and the views are the tenant's truth."""
+    """Five days with faults of all kinds: nothing is lost, nothing doubled, and the views are the tenant's truth."""
     report = soak(replace(SHORT, seed=seed), tmp_path)
     assert report.is_right, report.text()
-    assert report.records > 200, report.text()
+    assert report.records > 150, report.text()
     assert sum(report.injected.values()) > 20, report.text()
     assert report.views > 20, report.text()
 
