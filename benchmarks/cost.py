@@ -34,6 +34,16 @@ COUNTED = 25
 #: What one day's object, manifest and checkpoints take at least, in bytes.
 KEPT_PER_DAY = 60_000
 
+#: What infra/host.yaml makes with its defaults; on-demand prices of us-east-1 as published in 2025.
+HOST_HOURS = 730
+HOST = {
+    "t3a.large, 8 GiB, always on": HOST_HOURS * 0.0752,
+    "data volume, 30 GiB gp3": 30 * 0.08,
+    "root volume, 12 GiB gp3": 12 * 0.08,
+    "snapshots, as large as the data volume": 30 * 0.05,
+    "public IPv4 address": HOST_HOURS * 0.005,
+}
+
 PAGE_RECORDS = 1_000
 PART_BYTES = 8 * 1024 * 1024
 PART_RECORDS = 5_000
@@ -100,9 +110,23 @@ def table() -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] + ["---:"] * len(columns), *rows])
 
 
+def host_table() -> str:
+    """Return dollars a month for the machine of infra/host.yaml, as Markdown."""
+    rows = [f"| {name} | {_dollars(value)} |" for name, value in HOST.items()]
+    return "\n".join(
+        ["| The machine, a month | |", "| --- | ---: |", *rows, f"| **together** | **{host_dollars()}** |"]
+    )
+
+
+def host_dollars() -> str:
+    """Return what the machine costs a month."""
+    return _dollars(sum(HOST.values()))
+
+
 def main() -> int:
     """Print the figures and the assumptions."""
     print(table())
+    print(f"\n{host_table()}")
     print("\nEach day is read once. Requests to S3 per day:\n")
     rows = [
         (tenant.name, stream, f"{records:,}", *(f"{value:,}" for value in _numbers(_day(stream, records))))
@@ -140,8 +164,9 @@ _ASSUMPTIONS = f"""
 Assumed: us-east-1, list prices without free tiers, S3 Standard, the first year complete ({DAYS} days a month).
 A record takes {KEPT_RAW} bytes in raw/, {KEPT_LAKE} in lake/. A lifecycle rule empties staging/ and Athena's results.
 KMS without bucket keys: one request per request to S3. The daily query reads all of {DAYS} days of sign-ins.
-Not in it: the machine that runs Airflow, its network, CloudTrail, noncurrent versions, prepare (a handful of
-requests a run), DDL (free), Glue (its first million objects and requests are free)."""
+Not in the first table: the machine that runs Airflow, CloudTrail, noncurrent versions, prepare (a handful of requests a
+run), DDL (free), Glue (its first million objects and requests are free). The machine is that of infra/host.yaml at the
+prices of 2025; a burst of CPU for hours, traffic out and taxes come on top."""
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from iam_reference import LINT, resource_formats
 EVERY_RESOURCE = {
     "Key/AccountManagesKey": "in a key policy, * is the key itself",
     "Key/AlarmsReachTopic": "in a key policy, * is the key itself",
+    "HostPolicy/OpenSessions": "Session Manager's channels are no resources; the region limits them",
     "WriterPolicy/PutMetrics": "PutMetricData acts on no resource; the namespace limits it",
 }
 #: Where an action ends in `*`, and why.
