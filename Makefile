@@ -62,8 +62,9 @@ bench: $(READY) ## what a day of 100,000 sign-ins costs, step by step (RECORDS= 
 format: $(READY) ## put the code into its form
 	@$(BIN)/ruff check -q --fix --select I . ; $(BIN)/ruff format .
 
-docs: $(READY) ## write the data dictionary anew
+docs: $(READY) ## write the data dictionary and the page on detections anew
 	@$(BIN)/python -m entra_lake.dictionary docs/data-dictionary.md
+	@$(BIN)/python -m entra_lake.detection_guide docs/detections.md
 
 lock: $(READY) ## resolve requirements*.in anew
 	@for group in requirements requirements-sandbox requirements-test requirements-lint; do \

@@ -28,7 +28,7 @@ LAYERS = [
      "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
      "rereading", "lake_facts", "day_state", "due", "coverage", "coverage_text", "concerns", "advice",
      "failures", "dictionary",
-     "front_matter", "views"},
+     "front_matter", "views", "parameters", "detections", "detection_guide"},
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
      "asking", "graph"},
     {"raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints", "findings",

@@ -34,7 +34,7 @@ from entra_lake.lake import Lake
 from entra_lake.layout import raw_prefix
 from entra_lake.mail import sender_of
 from entra_lake.schema import EXTRA_COLUMN, LAKE_COLUMNS, NAME_PATTERN, Stream
-from entra_lake.settings import LakeSettings, MailSettings, include_folder, read_lakes
+from entra_lake.settings import DetectionSettings, LakeSettings, MailSettings, include_folder, read_lakes
 from entra_lake.sql import render
 from entra_lake.streams import STREAMS
 from entra_lake.tables import prepare
@@ -139,8 +139,10 @@ def test_readme_names_the_streams() -> None:
 def test_every_setting_is_documented() -> None:
     """Each setting of lakes.yaml has a row with its default, and no row tells of a setting that does not exist."""
     text = section(read("docs/connections.md"), "lakes.yaml")
-    fields = {item.name: item.default for item in dataclasses.fields(LakeSettings) if item.name not in {"name", "mail"}}
+    apart = {"name", "mail", "detections"}
+    fields = {item.name: item.default for item in dataclasses.fields(LakeSettings) if item.name not in apart}
     fields |= {f"mail.{item.name}": item.default for item in dataclasses.fields(MailSettings)}
+    fields |= {f"detections.{item.name}": None for item in dataclasses.fields(DetectionSettings)}
     assert set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE)) == set(fields)
     for name, default in fields.items():
         assert default_text(name, default) in row_of(text, f"`{name}`").split("|")[2]

@@ -1,12 +1,15 @@
-"""Views, and what they promise: each case in tests/sql/ is Graph records and the rows that Athena gives for them."""
+"""Views and detections: each case in tests/sql/ is Graph records and the rows that Athena gives for them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 
 import pytest
 
+from entra_lake.detections import RESULT_COLUMNS, Detection, read_detections
+from entra_lake.settings import DetectionSettings, include_folder
 from entra_lake.streams import STREAMS
 from entra_lake.tables import prepare
 from entra_lake.views import View, read_views
@@ -16,6 +19,7 @@ from sql_cases import Case, Desk, cases, compare
 from sql_oracle import check
 from test_sql_files import lake_columns
 
+DETECTIONS = {rule.id: rule for rule in read_detections(include_folder() / "sql" / "detections")}
 VIEWS = {view.name: view for view in read_views()}
 DAYS = [date(2026, 11, 20), date(2026, 11, 21), date(2026, 11, 22)]
 
@@ -91,3 +95,34 @@ def test_trino_accepts_every_view(view: View, streams: tuple[str, ...]) -> None:
         }
         columns = {name: held for name, held in lake_columns().items() if name.removesuffix("_history") not in absent}
         assert check(view.select("entra_lake", streams), columns) == []
+
+
+@pytest.mark.parametrize("case", cases("detections"), ids=str)
+def test_detection(case: Case, desk: Desk) -> None:
+    """The rule finds what the case expects and nothing else, in the columns that all rules share."""
+    desk.fill(case.records)
+    settings = DetectionSettings(**case.facts.get("settings", {}))
+    rows = desk.ask(DETECTIONS[case.subject].render(date.fromisoformat(case.facts["day"]), settings))
+    found, expected = compare(rows, case.facts["expected"])
+    assert found == expected, case.facts["what"]
+    for row in rows:
+        assert list(row) == list(RESULT_COLUMNS)
+        assert row["entity"]
+        assert row["summary"]
+        assert case.facts["day"] == str(row["last_event_time"])[:10] or case.subject == "log_silence"
+        assert 0 < len(json.loads(row["evidence_json"] or "")) <= 20
+
+
+def test_every_detection_has_cases() -> None:
+    """Each rule is seen to find something, and to find nothing."""
+    expected = {(case.subject, bool(case.facts["expected"])) for case in cases("detections")}
+    assert expected == {(rule, finds) for rule in DETECTIONS for finds in (True, False)}
+
+
+@pytest.mark.parametrize("detection", DETECTIONS.values(), ids=DETECTIONS)
+def test_trino_accepts_every_detection(detection: Detection) -> None:
+    """Grammar, names, types and functions are Trino's; the streams that it reads are those that it names."""
+    absent = {name for name in STREAMS if name not in detection.streams}
+    absent |= {view.name for view in VIEWS.values() if not view.is_for(detection.streams)}
+    columns = {name: held for name, held in lake_columns().items() if name.removesuffix("_history") not in absent}
+    assert check(detection.render(DAYS[-1], DetectionSettings()), columns) == []

@@ -11,6 +11,7 @@ The day's way, in reading order:
     load  store  layout         into the lake, under a condition
     tables  athena  sql         tables, partitions, statements
     views  front_matter         the views for analysts: SQL files that say what they show
+    detections  parameters      activity policies: SQL files that say what they find, and why
     verify  manifest            counted by Athena, acknowledged
     collect  lake  settings     the steps together; what they work on
     tasks  alerts  hooks/       the same for Airflow: the only modules that know it

@@ -71,6 +71,13 @@ class SqlFile:
             self.refuse(field, "a text")
         return " ".join(value.split())
 
+    def one_of(self, field: str, known: Sequence[str]) -> str:
+        """Return a text that is one of these."""
+        value = self.text(field)
+        if value not in known:
+            self.refuse(field, f"one of {', '.join(known)}")
+        return value
+
     def texts(self, field: str) -> tuple[str, ...]:
         """Return a list of texts; an empty one where the field is missing."""
         value = self.facts.get(field, [])

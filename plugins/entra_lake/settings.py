@@ -35,6 +35,20 @@ class MailSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DetectionSettings:
+    """What detections are told of a lake. Rules check the values, which they alone know.
+
+    :param folder: holds rules of the operator's own; None: only the shipped ones run.
+    :param parameters: values for every rule that has a parameter of the name, such as `break_glass_accounts`.
+    :param rules: by the rule's id, values for this rule alone, and `enabled: false`.
+    """
+
+    folder: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class LakeSettings:
     """One lake.
 
@@ -59,6 +73,7 @@ class LakeSettings:
     keep_days: int | None = None
     metrics: bool = False
     mail: MailSettings = field(default_factory=MailSettings)
+    detections: DetectionSettings = field(default_factory=DetectionSettings)
 
     @property
     def dag_suffix(self) -> str:
@@ -113,6 +128,7 @@ def _lake(name: str, entry: object, path: Path) -> LakeSettings:
     facts: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     facts.setdefault("reread_ages", _default_ages(facts.get("retention_days")))
     facts["mail"] = _mail(facts.get("mail") or {}, where)
+    facts["detections"] = _detections(facts.get("detections") or {}, where)
     try:
         lake = LakeSettings(name=name, **facts)
     except TypeError as error:
@@ -134,6 +150,22 @@ def _mail(entry: Any, where: str) -> MailSettings:  # noqa: ANN401 - YAML holds 
         raise ConfigurationError(message)
     to = entry.get("to") or ()
     return MailSettings(**{**entry, "to": (to,) if isinstance(to, str) else tuple(to)})
+
+
+def _detections(entry: Any, where: str) -> DetectionSettings:  # noqa: ANN401 - YAML holds anything
+    known = {item.name for item in fields(DetectionSettings)}
+    if not isinstance(entry, Mapping) or set(entry) - known:
+        message = f"{where}, detections: known settings are {', '.join(sorted(known))}."
+        raise ConfigurationError(message)
+    found = DetectionSettings(**{name: value for name, value in entry.items() if value is not None})
+    mappings = [found.parameters, found.rules, *(found.rules.values() if isinstance(found.rules, Mapping) else ())]
+    if not all(isinstance(item, Mapping) for item in mappings) or not isinstance(found.folder, str | None):
+        message = (
+            f"{where}, detections: expected folder: a path, parameters: name and value, "
+            "rules: by the rule's id, name and value."
+        )
+        raise ConfigurationError(message)
+    return found
 
 
 def _check(lake: LakeSettings, where: str) -> None:

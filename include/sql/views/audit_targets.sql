@@ -10,6 +10,7 @@ columns:
   operation_type: [varchar, "Kind of change, such as Add, Update, Assign, Delete."]
   logged_by_service: [varchar, "Service that wrote the record."]
   result: [varchar, "`success`, `failure` or `timeout`."]
+  result_reason: [varchar, "Why it failed, or what exactly was done."]
   actor_type: [varchar, "`user` or `application`; NULL where Graph names nobody."]
   actor_id: [varchar, "Object id of the person, or of the application's service principal."]
   actor_name: [varchar, "Sign-in name of the person, or name of the application."]
@@ -32,6 +33,7 @@ SELECT
   a.operation_type,
   a.logged_by_service,
   a.result,
+  nullif(a.result_reason, '') AS result_reason,
   CASE
     WHEN coalesce(nullif(a.initiated_by_user_id, ''), nullif(a.initiated_by_user_user_principal_name, '')) IS NOT NULL
       THEN 'user'
