@@ -154,8 +154,10 @@ def default_text(name: str, default: Any) -> str:
         return "required"
     if name == "streams":
         return "all"
-    if default in {"", (), None}:
-        return {"": "empty", (): "nobody", None: "for ever"}[default]
+    if default is None:
+        return "for ever" if name == "keep_days" else "none"
+    if default in {"", ()}:
+        return {"": "empty", (): "nobody"}[default]
     if isinstance(default, bool):
         return str(default).lower()
     return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
