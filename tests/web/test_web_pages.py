@@ -19,9 +19,9 @@ CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", 
 WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Start the machine's Chromium once."""
+    """Start the machine's Chromium once; Playwright's event loop must not outlive this module (others run their own)."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(CHROMIUM))
         yield running
