@@ -300,6 +300,17 @@ def test_today_stays_open() -> None:
     assert state(manifest, expires_at(DAY, LAKE), LAKE, DAY) is State.LOST
 
 
+def test_what_the_lake_keeps_no_longer_is_not_lost() -> None:
+    """Lifecycle rules remove a day with its manifest: it is `before`. One that is still there says what it is."""
+    lake = LakeFacts.read(
+        {"tenant_id": "t", "collect_from": "2026-10-01"}, LakeSettings(bucket="b", retention_days=30, keep_days=90)
+    )
+    assert state(None, noon(90), lake, DAY) is State.LOST
+    assert state(None, noon(91), lake, DAY) is State.BEFORE
+    assert state(read_at(1, 27), noon(91), lake, DAY) is State.SEALED
+    assert lost_days(noon(91), {}, lake)[0] == (lake.streams[0], DAY + ONE_DAY)
+
+
 @pytest.mark.parametrize(
     "broken",
     [

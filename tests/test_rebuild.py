@@ -215,6 +215,17 @@ def test_all_days_are_found(held: Lake) -> None:
     assert days_to_build(held.store, SIGN_INS) == {DAY, DAY - ONE_DAY, DAY - 2 * ONE_DAY}
 
 
+def test_days_that_the_lake_keeps_no_longer_are_left_alone(held: Lake) -> None:
+    """Raw outlives what was built from it by a month: rebuilding everything brings no such day back; naming it does."""
+    kept, let_go = NOW.date() - 90 * ONE_DAY, NOW.date() - 91 * ONE_DAY
+    for day in (kept, let_go):
+        put(held, f"raw/sign_ins/dt={day}/x", b"")
+    lake = replace(held, settings=replace(held.settings, keep_days=90))
+    assert [item.day for item in rebuild(lake, (SIGN_INS,))] == [kept, DAY]
+    assert [item.day for item in rebuild(lake, (SIGN_INS,), let_go)] == [let_go]
+    assert [item.day for item in rebuild(held, (SIGN_INS,))] == [let_go, kept, DAY]
+
+
 def test_the_whole_lake_comes_back(
     cloud: Sandbox, lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import Any
 
-from entra_lake.lake_facts import LakeFacts, age_of, expires_at, first_due_at, start_of_age
+from entra_lake.lake_facts import LakeFacts, age_of, expires_at, first_due_at, is_let_go, start_of_age
 from entra_lake.manifest import Manifest
 from entra_lake.rereading import planned_ages
 from entra_lake.slices import Slice
@@ -31,7 +31,7 @@ REPEAT_AFTER = timedelta(hours=1)
 class State(StrEnum):
     """What is known of a day."""
 
-    BEFORE = "before"  # older than the lake: out of scope
+    BEFORE = "before"  # older than the lake, or than what it keeps: out of scope
     MISSING = "missing"  # due and not read
     OPEN = "open"  # read completely, re-reading owed; or nothing is owed yet
     SETTLED = "settled"  # a reading at age 2 or later brought nothing new and was not short
@@ -141,6 +141,8 @@ def _never_made(dropped: Collection[int], done: Sequence[Reading], ages: Sequenc
 
 
 def _unread(now: datetime, lake: LakeFacts, day: date) -> State:
+    if is_let_go(day, now, lake.keep_days):
+        return State.BEFORE
     if now >= expires_at(day, lake):
         return State.LOST
     return State.MISSING if now >= first_due_at(day) else State.OPEN

@@ -39,6 +39,7 @@ class LakeFacts:
     :param reread_ages: at which ages in days a day is to be read; see `ages`.
     :param created_at: when the lake began: nothing can have been overdue before.
     :param stream_facts: what differs for single streams; see `of`.
+    :param keep_days: after how many days lifecycle rules remove a day from the bucket; None: never.
     """
 
     tenant_id: str
@@ -48,6 +49,7 @@ class LakeFacts:
     streams: tuple[str, ...]
     created_at: datetime | None = None
     stream_facts: Mapping[str, StreamFacts] = field(default_factory=dict)
+    keep_days: int | None = None
 
     @classmethod
     def read(
@@ -68,6 +70,7 @@ class LakeFacts:
                 reread_ages=tuple(settings.reread_ages),
                 streams=tuple(settings.streams),
                 created_at=_moment(facts.get("created_at")),
+                keep_days=settings.keep_days,
                 stream_facts={
                     name: StreamFacts(
                         collect_from=_day(begun.get(name, {}).get("collect_from")),
@@ -102,6 +105,11 @@ class LakeFacts:
 def age_of(day: date, now: datetime) -> int:
     """Return the day's age in days; 0 while it lasts."""
     return (now.astimezone(UTC).date() - day).days
+
+
+def is_let_go(day: date, now: datetime, keep_days: int | None) -> bool:
+    """Tell whether the lake keeps the day no longer: lifecycle rules have removed it, or are about to."""
+    return keep_days is not None and age_of(day, now) > keep_days
 
 
 def start_of_age(day: date, age: int) -> datetime:

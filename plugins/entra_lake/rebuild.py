@@ -20,6 +20,7 @@ from entra_lake.errors import ConflictError, DataError, EntraLakeError, ShrinkRe
 from entra_lake.findings import read_claims
 from entra_lake.footer import read_footer
 from entra_lake.lake import Lake
+from entra_lake.lake_facts import is_let_go
 from entra_lake.layout import lake_key, manifest_key
 from entra_lake.load import MOST_RACES
 from entra_lake.manifest import Manifest
@@ -49,10 +50,12 @@ class Rebuilt:
 def rebuild(lake: Lake, streams: Sequence[Stream], day: date | None = None) -> Iterator[Rebuilt]:
     """Rebuild a day, or every day that raw or a manifest knows; a failed day does not stop the others.
 
+    Days older than `keep_days` are left out of 'every': their raw parts outlive what was built from them.
+
     :raises DataError: when there is nothing to build from.
     """
     found = {stream: days_to_build(lake.store, stream) for stream in streams}
-    chosen = sorted({each for days in found.values() for each in days if day in (None, each)})
+    chosen = sorted({each for days in found.values() for each in days if _is_chosen(lake, each, day)})
     if not chosen:
         message = f"There is nothing to build from at {lake.store.url('raw/')}. Correct --lake, --to-dir or --day."
         raise DataError(message)
@@ -61,6 +64,10 @@ def rebuild(lake: Lake, streams: Sequence[Stream], day: date | None = None) -> I
         for stream in streams:
             if each in found[stream]:
                 yield _attempt(lake, stream, each)
+
+
+def _is_chosen(lake: Lake, each: date, day: date | None) -> bool:
+    return each == day if day else not is_let_go(each, lake.clock.now(), lake.settings.keep_days)
 
 
 def days_to_build(store: Store, stream: Stream) -> set[date]:
