@@ -52,6 +52,15 @@ def connected(stack: Stack) -> str:
     return f"DAGs {', '.join(sorted(dags))}; connections {', '.join(ids)}"
 
 
+def watched(stack: Stack) -> str:
+    """The watch has found Airflow's connections, and has looked at the lake."""
+    lines = stack.compose("logs", "watch").splitlines()
+    hold(that=not [line for line in lines if "No connections" in line], else_say=f"the watch is without: {lines}")
+    looks = [line for line in lines if "default: " in line]
+    hold(that=looks, else_say=f"the watch has not looked: {lines}")
+    return looks[-1].partition("default: ")[2]
+
+
 def backfill(stack: Stack) -> str:
     """A backfill of three days turns green, without a step in between."""
     days = [days_ago(number) for number in (4, 3, 2)]
@@ -192,7 +201,7 @@ def _json(text: str) -> Any:
 
 CHECKS: dict[str, Callable[[Stack], str]] = {
     check.__name__.replace("_", "-"): check
-    for check in (healthy, log_in, connected, mail_page, backfill, image, broken_secret, kills, go_live)
+    for check in (healthy, log_in, connected, watched, mail_page, backfill, image, broken_secret, kills, go_live)
 }
 
 
