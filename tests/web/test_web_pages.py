@@ -21,7 +21,7 @@ WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Start the machine's Chromium once; Playwright's event loop must not outlive this module (others run their own)."""
+    """Start Chromium once; Playwright's event loop must end with this module, for others run their own."""
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(CHROMIUM))
         yield running
