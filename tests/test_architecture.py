@@ -32,7 +32,7 @@ LAYERS = [
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
      "asking", "graph"},
     {"raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints", "findings",
-     "moved"},
+     "moved", "expected"},
     {"lake"},
     {"crew", "listing", "metrics", "expiry", "retention"},
     {"extract", "load", "tables", "commit", "verify", "acknowledge", "audit"},

@@ -81,19 +81,37 @@ def test_slices_have_many_pages(pages: int, pieces: int) -> None:
     assert pieces_for(pages) == pieces
 
 
+def test_a_planned_slice_is_cut_only_when_the_plan_was_wrong() -> None:
+    """The first pages of a slice that was cut by its events say little; ten times as many events say enough."""
+    assert pieces_of_running(2, 2 / 130, left_over=True, is_planned=True) == 1
+    assert pieces_of_running(2, 2 / 130, left_over=True) > 1
+    assert pieces_of_running(2, 2 / 1300, left_over=False, is_planned=True) > 1
+
+
 @pytest.mark.parametrize(
-    ("pages", "share", "cut_up"),
+    ("pages", "share", "left_over", "cut_up"),
     [
-        (1, None, False),  # one page shows no direction
-        (2, 0.5, False),  # a small day
-        (2, 0.018, False),  # 111 pages: not worth two pages and another half-empty one
-        (2, 0.002, True),  # a thousand pages
-        (20, 0.1, False),  # two hundred, and a tenth of them is done
-        (100, None, False),
-        (TOO_MANY_PAGES, None, True),
-        (TOO_MANY_PAGES, 0.9, True),
+        (1, None, True, False),  # one page shows no direction
+        (2, 0.5, True, False),  # a small day
+        (2, 0.03, True, False),  # 67 pages: two listings of 34 are not worth it
+        (2, 0.018, False, True),  # 111 pages
+        (2, 0.002, False, True),  # a thousand pages
+        (20, 0.1, False, False),  # two hundred, a tenth of them is done, and every request is used
+        (20, 0.1, True, True),  # the same, and most of the allowance lies idle
+        (60, 0.3, True, True),  # two hundred: cut in five, all of it takes less than the rest alone
+        (60, 0.3, False, False),
+        (120, 0.6, True, False),  # too late
+        (100, None, True, False),
+        (TOO_MANY_PAGES, None, False, True),
+        (TOO_MANY_PAGES, 0.9, False, True),
     ],
 )
-def test_a_long_listing_is_given_up_early_or_never(pages: int, share: float | None, cut_up: bool) -> None:  # noqa: FBT001
+def test_a_long_listing_is_given_up_early_or_never(
+    pages: int,
+    share: float | None,
+    *,
+    left_over: bool,
+    cut_up: bool,
+) -> None:
     """A listing is cut while little of it is lost, and then only when it grows past every bound."""
-    assert (pieces_of_running(pages, share) > 1) == cut_up
+    assert (pieces_of_running(pages, share, left_over=left_over) > 1) == cut_up

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import Random
 
 import pytest
 
-from entra_lake.budget import Budget, LocalBudget
+from entra_lake.budget import Budget, LocalBudget, Priority
 from entra_lake.errors import ThrottledError
 from entra_lake.gate import Gate
 from entra_lake.pace import Pace
+from sandbox.simulated_time import SimulatedTime
+from sandbox.tenant.throttle import Limit, Throttle
 from test_graph_support import NOW, SharedTime, VirtualClock
 
 LIMIT, SECONDS = 5, 10.0
@@ -213,3 +217,171 @@ def test_threads_of_one_gate_share_it() -> None:
             future.result(timeout=20)
     assert len(sent) == 40
     assert busiest(sent) <= LIMIT
+
+
+# --- several threads of one gate -----------------------------------------------------------------
+
+
+def together(time: SimulatedTime, works: list[Callable[[], None]]) -> None:
+    """Begin activities at the same moment and wait for their ends."""
+    ended = threading.Semaphore(0)
+
+    def run(work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            ended.release()
+
+    time.start(lambda: [time.start(partial(run, work)) for work in works] and None)
+    for _ in works:
+        assert ended.acquire(timeout=60)
+
+
+def test_threads_that_wait_together_are_written_down_together() -> None:
+    """Eight threads at one gate cost a write for each burst of five, not one for each request."""
+    time, store = SimulatedTime(NOW), CountingBudget()
+    gate = Gate(store, time.library_clock(), longest_sleep=10_000)
+    sent: list[float] = []
+
+    def work() -> None:
+        sent.extend(gate.acquire() for _ in range(25))
+
+    together(time, [work] * 8)
+    assert len(sent) == 200
+    assert busiest(sent) <= LIMIT
+    assert max(sent) - min(sent) == pytest.approx(39 * 10.1, abs=1)
+    assert store.writes <= 50
+
+
+def test_threads_pass_in_the_order_in_which_they_came() -> None:
+    """However many wait, nobody waits for longer than the queue that was there: next links do not live for ever."""
+    time = SimulatedTime(NOW)
+    gate = Gate(LocalBudget(), time.library_clock(), requests_per_10_seconds=1)
+    waits: list[float] = []
+
+    def work() -> None:
+        for _ in range(20):
+            begun = time.seconds()
+            gate.acquire()
+            waits.append(time.seconds() - begun)
+            time.sleep(1.5)
+
+    together(time, [work] * 8)
+    assert len(waits) == 160
+    assert max(waits) < 8 * 10.1 + 1
+
+
+def test_a_busy_gate_is_no_long_pause() -> None:
+    """Threads that wait for their turn for minutes, while others of their gate pass, are not sent away."""
+    time = SimulatedTime(NOW)
+    gate = Gate(LocalBudget(), time.library_clock(), requests_per_10_seconds=1, longest_sleep=30)
+    passed: list[float] = []
+    together(time, [lambda: passed.append(gate.acquire())] * 12)
+    assert len(passed) == 12
+
+
+def test_who_never_gets_a_turn_comes_back_later() -> None:
+    """A gate that nobody has passed for a minute gives its worker back for another minute, which costs no try."""
+    store, clock = CountingBudget(), VirtualClock()
+    store.races = 10_000
+    with pytest.raises(ThrottledError) as caught:
+        Gate(store, clock).acquire()
+    assert caught.value.retry_after > 60
+
+
+# --- the pace that refusals teach ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["sliding", "fixed", "bucket"])
+@pytest.mark.parametrize(("allowed", "most_refused"), [(5, 0), (3, 4), (2, 8), (1, 14)])
+def test_a_limit_that_is_secretly_lower_is_found(kind: str, allowed: int, most_refused: int) -> None:
+    """Whatever Graph really allows and however it counts: a handful of refusals, and nearly all of it is used."""
+    time = SimulatedTime(NOW)
+    limit = Limit(limit=allowed, kind=kind, clock="sandbox")
+    service = Throttle(time.seconds)
+    gate = Gate(LocalBudget(), time.library_clock(), longest_sleep=10_000, jitter=lambda: 0.5)
+    answers: list[bool] = []
+
+    def work() -> None:
+        while time.seconds() < NOW.timestamp() + 3000:
+            moment = gate.acquire()
+            wait = service.refuse("app", limit)
+            time.sleep(1.5)
+            answers.append(not wait)
+            if wait:
+                gate.pause(float(limit.header(wait) or 0), refused=moment)
+
+    together(time, [work] * 8)
+    assert answers.count(False) <= most_refused
+    assert answers.count(True) > 0.93 * allowed * 300
+
+
+def test_a_step_down_holds_for_everybody() -> None:
+    """What one process was refused, another one that knows nothing of it does not try."""
+    clock, store = VirtualClock(), LocalBudget()
+    Gate(store, clock).pause(5, refused=NOW.timestamp())
+    others = Gate(store, clock)
+    for _ in range(5):
+        others.acquire()
+    assert clock.elapsed == pytest.approx(5 + 10.1, abs=0.1)
+
+
+# --- whose turn it is ----------------------------------------------------------------------------
+
+
+def test_a_backfill_does_not_starve_the_daily_run() -> None:
+    """Beside a backfill that would take every request, a daily listing of 60 pages takes as long as alone, nearly."""
+
+    def seconds_of_daily_run(*others: Priority) -> float:
+        time, store = SimulatedTime(NOW), LocalBudget()
+        done, spent = threading.Event(), []
+
+        def daily() -> None:
+            time.sleep(60)
+            begun = time.seconds()
+            gate = Gate(store, time.library_clock(), priority=Priority.SCHEDULED, jitter=lambda: 0.3)
+            for _ in range(60):
+                gate.acquire()
+                time.sleep(1.5)
+            spent.append(time.seconds() - begun)
+            done.set()
+
+        def other(gate: Gate) -> None:
+            while not done.is_set():
+                gate.acquire()
+                time.sleep(1.5)
+
+        def gate_of(priority: Priority) -> Gate:
+            return Gate(store, time.library_clock(), priority=priority, longest_sleep=10_000, jitter=lambda: 0.7)
+
+        gates = [gate_of(priority) for priority in others]
+        together(time, [daily, *(partial(other, gate) for gate in gates for _ in range(8))])
+        return spent[0]
+
+    alone = seconds_of_daily_run()
+    assert seconds_of_daily_run(Priority.BACKFILL) < 1.35 * alone
+    assert seconds_of_daily_run(Priority.RECONCILE, Priority.BACKFILL) < 1.8 * alone
+
+
+def test_the_less_urgent_get_what_is_left_over() -> None:
+    """Beside urgent ones one request in ten seconds at most, and all of the budget once nobody is more urgent."""
+    time, store = SimulatedTime(NOW), LocalBudget()
+    end_of_urgent = NOW.timestamp() + 300
+    sent: dict[Priority, list[float]] = {Priority.SCHEDULED: [], Priority.BACKFILL: []}
+
+    def work(priority: Priority, gate: Gate, end: float) -> None:
+        while time.seconds() < end:
+            gate.acquire()
+            sent[priority].append(time.seconds())
+            time.sleep(1.5)
+
+    works = []
+    for priority, end in ((Priority.SCHEDULED, end_of_urgent), (Priority.BACKFILL, end_of_urgent + 300)):
+        gate = Gate(store, time.library_clock(), priority=priority, longest_sleep=10_000, jitter=lambda: 0.5)
+        works += [partial(work, priority, gate, end)] * 8
+    together(time, works)
+    beside = [moment for moment in sent[Priority.BACKFILL] if moment < end_of_urgent]
+    behind = [moment for moment in sent[Priority.BACKFILL] if moment >= end_of_urgent + 30]
+    assert 5 <= len(beside) <= 31
+    assert len(behind) >= 0.93 * 5 * 27
+    assert busiest([*sent[Priority.SCHEDULED], *sent[Priority.BACKFILL]]) <= LIMIT

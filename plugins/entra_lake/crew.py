@@ -1,8 +1,9 @@
 """Several slices listed side by side, at one request budget; slices that break halve themselves until they heal.
 
 A listing alone gets one page for each time that Graph takes to answer; several of them side by side use
-the whole budget, however slow the pages are. What they share is guarded by one lock, so the order in
-which pages arrive means nothing. A small day is one listing.
+the whole budget, however slow the pages are. Another one is begun only while requests are left over, so
+that no more is unfinished than must be when a run is interrupted. What they share is guarded by one
+lock, so the order in which pages arrive means nothing. A small day is one listing.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ SHORTEST_HALF_SECONDS = 60
 #: second takes 17.
 MOST_FAILURES_IN_A_ROW = 40
 
+#: Listings that spend this share of their time on waiting for the request budget show that all of it is used.
+BUSY = 0.1
+#: The last pages that tell it: what was an hour ago says nothing of who is idle now.
+LATELY = MOST_AT_ONCE
+
 OnProgress = Callable[[Progress], None]
 #: Lists one slice to its end, and tells how far it is behind each page.
 ListOne = Callable[[Slice, OnProgress], SliceReport]
@@ -56,12 +62,20 @@ class Crew:
     :param keep: notes a finished slice, so that it need not be listed again; called by one listing at a time.
         A report that `failed` is of a second that Graph cannot write out.
     :param clock: starts the threads.
+    :param are_planned: whether the slices were cut by where events lie.
     """
 
     def __init__(
-        self, slices: Iterable[Slice], list_one: ListOne, keep: Callable[[SliceReport], None], clock: Clock
+        self,
+        slices: Iterable[Slice],
+        list_one: ListOne,
+        keep: Callable[[SliceReport], None],
+        clock: Clock,
+        *,
+        are_planned: bool = False,
     ) -> None:
         self._todo = deque(slices)
+        self._planned = frozenset(self._todo if are_planned else ())
         self._list_one = list_one
         self._keep = keep
         self._clock = clock
@@ -73,6 +87,8 @@ class Crew:
         self._errors: list[BaseException] = []
         self._running: dict[Slice, Progress] = {}
         self._finished: list[Progress] = []
+        #: Of each of the last pages: its seconds, and those of them that were spent on waiting for the budget.
+        self._lately: deque[tuple[float, float]] = deque(maxlen=LATELY)
         self._told: SimpleQueue[Progress | None] = SimpleQueue()
 
     def work(self, on_progress: OnProgress) -> None:
@@ -94,7 +110,7 @@ class Crew:
             raise self._errors[0]
 
     def _hire(self) -> None:
-        """Start another thread if there is something for it to do."""
+        """Start another listing if there is something for it to do."""
         if self._todo and self._at_work < MOST_AT_ONCE and not self._stopping:
             self._at_work += 1
             self._clock.start(self._work)
@@ -117,9 +133,7 @@ class Crew:
         with self._lock:
             if self._stopping or not self._todo:
                 return None
-            window = self._todo.popleft()
-            self._hire()
-            return window
+            return self._todo.popleft()
 
     def _list(self, window: Slice) -> None:
         try:
@@ -137,13 +151,28 @@ class Crew:
         """Tell how far all listings are; stop this one where it is of no use any more."""
         if self._stopping:
             raise _StoppedError
-        seconds = int((window.end - window.start).total_seconds())
-        pieces = min(pieces_of_running(progress.pages, progress.done), seconds)
-        if pieces > 1:
-            raise _CutError(pieces)
         with self._lock:
+            before = self._running.get(window)
+            self._lately.append(_time_of_page(before, progress))
+            leaves_over = self._leaves_over()
+            pieces = pieces_of_running(
+                progress.pages,
+                progress.done,
+                left_over=leaves_over and not self._todo,
+                is_planned=window in self._planned,
+            )
+            pieces = min(pieces, int((window.end - window.start).total_seconds()))
+            if pieces > 1:
+                raise _CutError(pieces)
             self._running[window] = progress
             self._told.put(self._add_up())
+            if leaves_over:
+                self._hire()
+
+    def _leaves_over(self) -> bool:
+        """Tell whether another listing would get more pages: there is room, and those there are need not wait."""
+        waited = sum(waited for _, waited in self._lately)
+        return self._at_work < MOST_AT_ONCE and waited <= BUSY * sum(seconds for seconds, _ in self._lately)
 
     def _add_up(self) -> Progress:
         return add_up(
@@ -180,6 +209,12 @@ class Crew:
             self._finish(window, _give_up(window, error))
         else:
             self._put_back(window, _halve(window, error))
+
+
+def _time_of_page(before: Progress | None, now: Progress) -> tuple[float, float]:
+    """Return a page's seconds, and how many of them were waited for the budget."""
+    seconds, waited = (before.seconds, before.waited_seconds) if before else (0.0, 0.0)
+    return now.seconds - seconds, now.waited_seconds - waited
 
 
 def _halve(window: Slice, error: ListingBrokenError | GraphUnavailableError) -> tuple[Slice, Slice]:

@@ -25,9 +25,13 @@ TOO_MANY_PAGES: Final = 400
 #: Slices of a large day: several for each of the listings side by side, so that these end together.
 SLICES: Final = 24
 #: A listing that turns out to have at least so many pages is given up and cut.
-WORTH_CUTTING: Final = 120
+WORTH_CUTTING: Final = 2 * FEWEST_PAGES
 #: What was listed may be given up as long as it is no more than this share of the whole.
 _WASTE: Final = 1 / 16
+#: Where requests are left over meanwhile, it may be half, if all of it side by side then ends in so much of the time
+#: that the rest would take alone.
+_WASTE_OF_LEFT_OVER: Final = 1 / 2
+_WORTH_THE_TIME: Final = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -55,17 +59,23 @@ def pieces_for(pages: float) -> int:
     return round(pages / min(max(pages / SLICES, FEWEST_PAGES), MOST_PAGES))
 
 
-def pieces_of_running(pages: int, share: float | None) -> int:
+def pieces_of_running(pages: int, share: float | None, *, left_over: bool, is_planned: bool = False) -> int:
     """Return into how many slices a listing should be cut that has come so far; 1 lets it go on.
 
     :param pages: how many were listed.
     :param share: the part of the slice that they cover; None while it cannot be told.
+    :param left_over: whether Graph allows more requests than are made.
+    :param is_planned: whether the slice was cut by where events lie: that is known better than its first pages tell,
+        which are denser or thinner than the rest.
     """
     likely = pages / share if share and share > 0 else 0.0
     if pages >= TOO_MANY_PAGES:
         return max(2, pieces_for(likely))
-    is_cheap = pages <= likely * _WASTE
-    return pieces_for(likely) if is_cheap and likely >= WORTH_CUTTING else 1
+    pieces = pieces_for(likely)
+    is_quicker = left_over and likely / pieces <= _WORTH_THE_TIME * (likely - pages)
+    is_cheap = pages <= likely * (_WASTE_OF_LEFT_OVER if is_quicker else _WASTE)
+    is_worth_it = likely >= (TOO_MANY_PAGES if is_planned else WORTH_CUTTING)
+    return pieces if is_cheap and is_worth_it else 1
 
 
 def _clip(item: Stretch, window: Slice) -> Stretch | None:

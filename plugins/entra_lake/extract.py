@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from entra_lake.build import build_day, is_current
 from entra_lake.checkpoints import Checkpoints, OpenPass, left_to_list
 from entra_lake.crew import Crew, OnProgress
-from entra_lake.cutting import Stretch, cut
-from entra_lake.errors import ConflictError, DataError, RetentionError
+from entra_lake.cutting import cut
+from entra_lake.errors import RetentionError
+from entra_lake.expected import expect
 from entra_lake.footer import open_parquet, read_footer
 from entra_lake.known import Known
 from entra_lake.lake import Lake
@@ -65,51 +66,14 @@ def _list_day(  # noqa: PLR0913, PLR0917 - what a pass needs to know
         # Begun behind the look at raw/: what this pass takes for known was written by earlier ones (see verify).
         opened = OpenPass(checkpoints, checkpoints.begin(run_id, lake.clock.now(), window, finished))
         left = left_to_list(opened.report)
-        expected = expect(lake, stream, day, memory.file) if left else []
+        expected = expect(lake.store, stream, day, memory.file) if left else []
         slices = [piece for gap in left for piece in cut(gap, expected, stream.page_size)]
 
         def list_one(window: Slice, on_page: OnProgress) -> SliceReport:
             return list_slice(lake, graph, stream, day, window, opened.report.pass_id, memory, on_page)
 
-        Crew(slices, list_one, opened.keep, lake.clock).work(on_progress)
+        Crew(slices, list_one, opened.keep, lake.clock, are_planned=bool(expected)).work(on_progress)
     return checkpoints.complete(opened.report, lake.clock.now())
-
-
-def expect(lake: Lake, stream: Stream, day: date, file: pq.ParquetFile | None) -> list[Stretch]:
-    """Return where the day's events are likely to lie: where its object has them, or that of a week or a day before.
-
-    It only decides how the day is cut, so an object that cannot be read is no news here.
-
-    :param file: the day's object; None when it was never read.
-    """
-    if file:
-        return _stretches(file, timedelta())
-    for ago in (timedelta(days=7), timedelta(days=1)):
-        try:
-            found = read_footer(lake.store, lake_key(stream, day - ago))
-            if found:
-                return _stretches(open_parquet(lake.store, found[1]), ago)
-        except (ConflictError, DataError):
-            continue
-    return []
-
-
-def _stretches(file: pq.ParquetFile, shift: timedelta) -> list[Stretch]:
-    """Return the stretches of event time that an object's row groups hold, from its footer alone."""
-    column = file.schema_arrow.get_field_index("event_time")
-    found = []
-    for number in range(file.metadata.num_row_groups):
-        group = file.metadata.row_group(number)
-        facts = group.column(column).statistics
-        if facts and facts.has_min_max:
-            start = (_utc(facts.min) + shift).replace(microsecond=0)
-            end = (_utc(facts.max) + shift).replace(microsecond=0) + SHORTEST_SLICE
-            found.append(Stretch(Slice(start, end), group.num_rows))
-    return found
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 @contextmanager

@@ -6,19 +6,20 @@ window, and lets nobody send a sixth request: measured, that uses 98 % of the al
 429, where workers that each wait for their own `Retry-After` block one another for good.
 
 The window lives in a document that all processes share (`budget.py`). A request is written down
-before it is sent; whoever loses the race for the write reads again. Threads of one gate that wait
-for the same moment are written down together. Where somebody of a higher priority asks, too, the
-others leave all but one request of a window to them.
+before it is sent; whoever loses the race for the write reads again. Threads of one gate pass in the
+order in which they came, for the next link of a listing does not live for ever; those that wait for
+the same moment are written down together. Where several priorities ask, each of the lower ones gets
+one request of a window, which the higher ones leave to it, and they leave the rest to the highest.
 """
 
 from __future__ import annotations
 
 import random
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 
 from entra_lake.budget import Budget, BudgetStore, LocalBudget, Priority
 from entra_lake.clock import Clock
@@ -74,9 +75,10 @@ class Gate:
         self._known: tuple[Budget, str | None] | None = None
         self._lead = 0.0
         self._is_swift = False
-        #: Thread to the moment at which it wakes to try again; and moments written down for whoever wakes.
+        #: Each `acquire` has a ticket: to the moment at which it wakes to try again, or to that written down for it.
+        self._tickets = count()
         self._waking: dict[int, float] = {}
-        self._granted: deque[float] = deque()
+        self._granted: dict[int, float] = {}
         self._passed_at = clock.monotonic()
 
     def acquire(self) -> float:
@@ -85,16 +87,20 @@ class Gate:
         :returns: the request's moment, in epoch seconds.
         :raises ThrottledError: when this gate would let nobody pass for longer than `longest_sleep`.
         """
-        begun = self._clock.monotonic()
-        while True:
-            wait, moment = self._try()
-            if not wait:
-                return moment
-            if self._clock.monotonic() - max(begun, self._passed_at) + wait > self.longest_sleep:
-                with self._lock:
-                    self._waking.pop(threading.get_ident(), None)
-                raise self._too_long(wait)
-            self._sleep(wait)
+        begun, ticket = self._clock.monotonic(), next(self._tickets)
+        try:
+            while True:
+                wait, moment = self._try(ticket)
+                if not wait:
+                    return moment
+                if self._clock.monotonic() - max(begun, self._passed_at) + wait > self.longest_sleep:
+                    # Longer than was waited already: the caller gives its place back instead of trying at once.
+                    raise self._too_long(max(wait, self.longest_sleep + 1))
+                self._sleep(wait)
+        finally:
+            with self._lock:
+                self._waking.pop(ticket, None)
+                self._granted.pop(ticket, None)
 
     def pause(self, seconds: float, refused: float | None = None) -> None:
         """Let nobody send before that many seconds have passed: Graph said so.
@@ -105,34 +111,36 @@ class Gate:
         while not self._pause_until(until, refused):
             self._sleep(RACE_PAUSE * self._jitter())
 
-    def _try(self) -> tuple[float, float]:
+    def _try(self, ticket: int) -> tuple[float, float]:
         """Write a request down and return 0 and its moment, or return the seconds before the next attempt."""
         with self._lock:
-            self._waking.pop(threading.get_ident(), None)
+            self._waking.pop(ticket, None)
             now = self._now()
-            if (moment := self._take_granted(now)) is not None:
-                return 0.0, moment
+            granted = self._granted.pop(ticket, None)
+            if granted is not None and now - granted <= PUNCTUALITY:
+                self._passed_at = self._clock.monotonic()
+                return 0.0, granted
             budget, etag = self._read()
             budget = _recent(budget, now)
             budget = replace(budget, pace=budget.pace.after_quiet(self._limit, now))
             if wait := self._wait(budget, now):
                 self._announce(budget, etag, now, wait)
             else:
-                wait, moment = self._write_down(budget, etag, now)
+                wait = self._write_down(ticket, budget, etag, now)
             if wait:
-                self._waking[threading.get_ident()] = now + wait
+                self._waking[ticket] = now + wait
                 return wait, 0.0
             self._passed_at = self._clock.monotonic()
-            return 0.0, moment or now
+            return 0.0, self._granted.pop(ticket)
 
     def _wait(self, budget: Budget, now: float) -> float:
         """Return the seconds until there is room for one more request and no pause is on; 0 when that is now."""
-        allowed = budget.pace.allowed(self._limit)
+        allowed = self._allowed(budget, now)
         sent = [moment for moment, _ in budget.sent]
         wait = max(sent[-allowed] + WINDOW - now if len(sent) >= allowed else 0.0, budget.not_before - now, 0.0)
         if (urgent := self._urgent_until(budget)) > now:
             lesser = [moment for moment, priority in budget.sent if priority >= self._priority]
-            free_at = urgent if allowed == 1 else lesser[-1] + WINDOW if lesser else now
+            free_at = urgent if budget.pace.allowed(self._limit) == 1 else lesser[-1] + WINDOW if lesser else now
             wait = max(wait, free_at - now)
         return max(wait, SHORTEST_WAIT) if wait > 0 else 0.0
 
@@ -140,18 +148,24 @@ class Gate:
         """Return how many requests may be written down at once, when there is room for one."""
         if self._urgent_until(budget) > now:
             return 1
-        return budget.pace.allowed(self._limit) - len(budget.requests)
+        return self._allowed(budget, now) - len(budget.requests)
+
+    def _allowed(self, budget: Budget, now: float) -> int:
+        """Return how many requests of a window there are before this priority leaves one to each lesser one."""
+        lesser = {name for name, until in budget.wanted_until.items() if name > self._priority and until > now}
+        owed = lesser - {priority for _, priority in budget.sent}
+        return max(1, budget.pace.allowed(self._limit) - len(owed))
 
     def _urgent_until(self, budget: Budget) -> float:
         """Return until when somebody of a higher priority is taken to want to ask; 0 when nobody is."""
         return max((until for name, until in budget.wanted_until.items() if name < self._priority), default=0.0)
 
-    def _write_down(self, budget: Budget, etag: str | None, now: float) -> tuple[float, float]:
-        """Write this request down, and with it those of threads that wake now, too; return as `_try` does."""
-        fellows = sum(waking <= now + TOGETHER for waking in self._waking.values())
-        count = min(self._room(budget, now), 1 + fellows) if self._is_swift else 1
+    def _write_down(self, ticket: int, budget: Budget, etag: str | None, now: float) -> float:
+        """Write down the requests of those who try now, first come, first served; return the seconds left to wait."""
+        others = [other for other, waking in self._waking.items() if waking <= now + TOGETHER]
+        line = sorted({ticket, *others} - self._granted.keys())[: self._room(budget, now) if self._is_swift else 1]
         moment = now + self._lead
-        fresh = [(moment, int(self._priority))] * count
+        fresh = [(moment, int(self._priority)) for _ in line]
         sent = sorted([*budget.sent, *fresh])
         budget = replace(
             budget,
@@ -161,25 +175,16 @@ class Gate:
         )
         begun = self._clock.monotonic()
         if not self._write(budget, etag):
-            return SHORTEST_WAIT + RACE_PAUSE * self._jitter(), 0.0
+            return SHORTEST_WAIT + RACE_PAUSE * self._jitter()
         if not self._is_punctual(self._clock.monotonic() - begun):
-            return SHORTEST_WAIT, 0.0
-        self._granted.extend([moment] * (count - 1))
-        return 0.0, moment
-
-    def _take_granted(self, now: float) -> float | None:
-        """Return the moment that another thread has written down for this one; None when there is none any more."""
-        while self._granted:
-            moment = self._granted.popleft()
-            if now - moment <= PUNCTUALITY:
-                self._passed_at = self._clock.monotonic()
-                return moment
-        return None
+            return SHORTEST_WAIT
+        self._granted |= dict.fromkeys(line, moment)
+        return 0.0 if ticket in line else SHORTEST_WAIT
 
     def _announce(self, budget: Budget, etag: str | None, now: float, wait: float) -> None:
-        """Write down that somebody of this priority waits, where lesser ones fill the window."""
+        """Write down that somebody of this priority waits, where others fill the window."""
         is_known = budget.wanted_until.get(self._priority, 0.0) >= now + min(wait, WINDOW)
-        if is_known or not any(priority > self._priority for _, priority in budget.sent):
+        if is_known or all(priority == self._priority for _, priority in budget.sent):
             return
         until = now + wait + WANTED_FOR
         self._write(replace(budget, wanted_until={**budget.wanted_until, int(self._priority): until}), etag)
