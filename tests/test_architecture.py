@@ -16,7 +16,7 @@ PURE = {
     "errors", "schema", "streams", "clock", "slices", "flatten", "identity", "versions", "layout", "passes", "manifest",
     "progress", "runs", "rereading", "lake_facts", "day_state", "due", "coverage", "coverage_text", "concerns",
     "advice", "failures", "dictionary", "pace", "budget", "cutting", "changes",
-    "json_text", "shape",
+    "json_text", "shape", "finding_columns",
 }  # fmt: skip
 #: Lower layers first; a module may import its own layer and those below.
 LAYERS = [
@@ -28,20 +28,22 @@ LAYERS = [
      "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
      "rereading", "lake_facts", "day_state", "due", "coverage", "coverage_text", "concerns", "advice",
      "failures", "dictionary",
-     "front_matter", "views", "parameters", "detections", "detection_guide"},
+     "front_matter", "views", "parameters", "detections", "detection_guide", "rules",
+     "finding_columns"},
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
      "asking", "graph"},
-    {"raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints", "findings",
+    {"raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints", "checks",
      "moved", "expected"},
     {"lake"},
+    {"findings", "findings_table", "examinations", "readiness"},
     {"crew", "listing", "metrics", "expiry", "retention"},
     {"extract", "load", "tables", "commit", "verify", "acknowledge", "audit"},
-    {"holdings"},
+    {"holdings", "examine"},
     {"collect", "rebuild"},
     {"reconcile"},
     {"report", "mail", "incidents", "posting", "told"},
     {"watch"},
-    {"commands", "upkeep_commands", "__main__"},
+    {"commands", "upkeep_commands", "detect_command", "__main__"},
     AIRFLOW_AWARE,
 ]  # fmt: skip
 

@@ -14,10 +14,10 @@ import pytest
 from entra_lake import audit as audits
 from entra_lake.__main__ import main
 from entra_lake.audit import Audit, audit, audit_day
+from entra_lake.checks import NEWER_RAW, check_chain
 from entra_lake.collect import collect
 from entra_lake.errors import DataError
 from entra_lake.extract import read_manifest
-from entra_lake.findings import NEWER_RAW, check_chain
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, manifest_key, raw_prefix
 from entra_lake.manifest import manifest_hash

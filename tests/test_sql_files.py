@@ -10,6 +10,7 @@ import jinja2
 import pytest
 
 from entra_lake import sql
+from entra_lake.finding_columns import FINDING_COLUMNS, FINDINGS_TABLE
 from entra_lake.streams import STREAMS
 from entra_lake.views import read_views
 from sandbox.aws.athena.ddl import STATEMENTS
@@ -139,6 +140,8 @@ def lake_columns() -> dict[str, dict[str, str]]:
         kinds = {column.name: sql.HIVE_TYPES[column.type] for column in stream.table_columns}
         found[stream.name] = {name: trino.get(kind, kind) for name, kind in kinds.items()} | {"dt": "varchar"}
         found[stream.history_table] = found[stream.name]
+    kinds = {column.name: sql.HIVE_TYPES[column.type] for column in FINDING_COLUMNS}
+    found[FINDINGS_TABLE] = {name: trino.get(kind, kind) for name, kind in kinds.items()} | {"dt": "varchar"}
     return found | {view.name: {column.name: column.type for column in view.columns} for view in read_views()}
 
 

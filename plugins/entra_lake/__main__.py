@@ -1,7 +1,7 @@
 """The pipeline without Airflow: `python -m entra_lake collect --from 2026-11-20 --to 2026-11-22`.
 
 `coverage` shows the state of all days, `reconcile` reads what is due, `watch` mails before records are lost.
-`verify` looks at what was acknowledged, `rebuild` builds the lake again from raw.
+`verify` looks at what was acknowledged, `rebuild` builds the lake again from raw, `detect` tries a detection.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from entra_lake import __version__
 from entra_lake.commands import collect_command, rebuild_command, verify_command
+from entra_lake.detect_command import detect_command
 from entra_lake.errors import EntraLakeError
 from entra_lake.settings import DEFAULT_LAKE
 from entra_lake.streams import STREAMS
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_rebuild(commands.add_parser("rebuild", help="build the lake's objects again from raw"))
     _add_coverage(commands.add_parser("coverage", help="show the state of the last days of each stream"))
     _add_reconcile(commands.add_parser("reconcile", help="read what is due, as one run of the hourly DAG does"))
+    _add_detect(commands.add_parser("detect", help="try a detection: show what it finds; store and mail nothing"))
     _add_watch(commands.add_parser("watch", help="mail when days are overdue, about to age out, or lost"))
     return parser
 
@@ -90,6 +92,13 @@ def _add_watch(command: argparse.ArgumentParser) -> None:
     how = command.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="look once (this is the default)")
     how.add_argument("--every", type=_number, metavar="SECONDS", help="look again after so many seconds, for ever")
+    _add_lake(command)
+
+
+def _add_detect(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(command=detect_command)
+    command.add_argument("rule", metavar="RULE", help="a file that ends in .sql, or the id of a rule of this lake")
+    command.add_argument("--days", type=_number, default=30, metavar="N", help="this many days (default: %(default)s)")
     _add_lake(command)
 
 

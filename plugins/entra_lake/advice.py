@@ -32,6 +32,7 @@ WORDS: Final[Mapping[str, str]] = {
     "EL212": "fewer records than the lake holds",
     "EL213": "Athena refuses a statement",
     "EL214": "a part of the day cannot be had",
+    "EL215": "a detection could not be run",
 }
 
 _FIRST: Final[Mapping[str, str]] = {
@@ -52,6 +53,8 @@ _FIRST: Final[Mapping[str, str]] = {
     "EL209": "Do not trust the answer: find out who answers in Graph's place before anything else.",
     "EL211": "Start the run again with Full repair of partitions switched on.",
     "EL212": "Restore the deleted objects that the message names from their noncurrent versions.",
+    "EL215": "Correct what the message names: in lakes.yaml, or in the rule's file. "
+    "Try it: python -m entra_lake detect FILE.",
 }
 _FIRST_OF_OTHERS: Final = "Read what happened above, and the log of this try."
 _WITHOUT_AGAIN: Final = frozenset({"EL205", "EL206"})

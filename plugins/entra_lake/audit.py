@@ -1,6 +1,6 @@
 """The audit: whether what a manifest acknowledged is still there, unchanged, whole, and visible in Athena.
 
-What was read is judged in `findings`. The audit changes nothing: the step `verify` acknowledges a day,
+What was read is judged in `checks`. The audit changes nothing: the step `verify` acknowledges a day,
 the audit looks at it again at any later time.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from entra_lake.checkpoints import Checkpoints
+from entra_lake.checks import Check, check_chain, check_count, check_footer, check_object, check_raw, read_claims
 from entra_lake.errors import DataError, EntraLakeError
-from entra_lake.findings import Finding, check_chain, check_count, check_footer, check_object, check_raw, read_claims
 from entra_lake.footer import Footer, read_footer
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, manifest_key, manifest_prefix, partition_prefix, parts_hash
@@ -37,7 +37,7 @@ class Audit:
 
     stream: Stream
     day: date
-    findings: Mapping[str, Finding]
+    findings: Mapping[str, Check]
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -92,13 +92,13 @@ def audit_day(lake: Lake, stream: Stream, day: date) -> Audit | None:
     return result
 
 
-def _findings(lake: Lake, stream: Stream, day: date, content: bytes) -> dict[str, Finding]:
+def _findings(lake: Lake, stream: Stream, day: date, content: bytes) -> dict[str, Check]:
     where = lake.store.url(manifest_key(stream, day))
     try:
         manifest, expected = read_claims(content, where)
     except DataError as error:
-        return {"manifests": Finding("unreadable", error.message), **{name: Finding("") for name in CHECKS[1:]}}
-    checks: dict[str, Callable[[], Finding]] = {
+        return {"manifests": Check("unreadable", error.message), **{name: Check("") for name in CHECKS[1:]}}
+    checks: dict[str, Callable[[], Check]] = {
         "manifests": lambda: check_chain([content, *lake.store.older(manifest_key(stream, day))], where),
         "object": lambda: _object(lake, stream, day, manifest),
         "footer": lambda: _footer(lake, stream, day, expected),
@@ -108,15 +108,15 @@ def _findings(lake: Lake, stream: Stream, day: date, content: bytes) -> dict[str
     return {name: _attempt(check) for name, check in checks.items()}
 
 
-def _attempt(check: Callable[[], Finding]) -> Finding:
+def _attempt(check: Callable[[], Check]) -> Check:
     """Return what could not be checked as a fault, too: not known is not right."""
     try:
         return check()
     except EntraLakeError as error:
-        return Finding(error.code, error.message)
+        return Check(error.code, error.message)
 
 
-def _object(lake: Lake, stream: Stream, day: date, manifest: Manifest) -> Finding:
+def _object(lake: Lake, stream: Stream, day: date, manifest: Manifest) -> Check:
     key = lake_key(stream, day)
     found = lake.store.look(key)
     sha256 = hash_object(lake.store, found) if found else ""
@@ -135,22 +135,22 @@ def hash_object(store: Store, found: StoredObject) -> str:
     return digest.hexdigest()
 
 
-def _footer(lake: Lake, stream: Stream, day: date, expected: Footer) -> Finding:
+def _footer(lake: Lake, stream: Stream, day: date, expected: Footer) -> Check:
     found = read_footer(lake.store, lake_key(stream, day))
-    return check_footer(found[0], expected) if found else Finding("")
+    return check_footer(found[0], expected) if found else Check("")
 
 
-def _raw(lake: Lake, stream: Stream, day: date, expected: Footer) -> Finding:
+def _raw(lake: Lake, stream: Stream, day: date, expected: Footer) -> Check:
     parts = list_parts(lake.store, stream, day)
     if parts_hash(part.key for part in parts) == expected.raw_sha256:
-        return Finding(f"{len(parts)} parts" if len(parts) != 1 else "1 part")
+        return Check(f"{len(parts)} parts" if len(parts) != 1 else "1 part")
     reports = Checkpoints(lake.store, stream, day).completed()
     return check_raw(expected, parts, [key for report in reports for key in report.parts])
 
 
-def _athena(lake: Lake, stream: Stream, day: date, expected: Footer) -> Finding:
+def _athena(lake: Lake, stream: Stream, day: date, expected: Footer) -> Check:
     if lake.to_dir:
-        return Finding("left out")
+        return Check("left out")
     answer = count_day(lake, stream, day)
     row = answer.rows[0] if answer.rows else {}
     return check_count(int(row.get("row_count") or 0), int(row.get("id_count") or 0), expected)

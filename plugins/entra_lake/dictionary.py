@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from entra_lake.finding_columns import FINDING_COLUMNS, FINDINGS_COMMENT
 from entra_lake.schema import EXTRA_COLUMN, LAKE_COLUMNS, Column, Stream, Type
 from entra_lake.streams import STREAMS
 from entra_lake.views import View, read_views
@@ -43,6 +44,8 @@ def dictionary() -> str:
     partition = "| `dt` | varchar | The partition: UTC date of the event, `YYYY-MM-DD`. |"
     sections = [_section(stream) for stream in STREAMS.values()]
     head = f"{_HEAD}\n{_contents()}\n\n## Every stream\n\n{shared}\n{partition}"
+    findings = f"## findings\n\n{FINDINGS_COMMENT} [Detections](findings.md) write it.\n\n{_shared(FINDING_COLUMNS)}"
+    sections.append(f"{findings}\n{partition}")
     return "\n\n".join([head, *sections, _VIEWS, *map(_view, read_views())]) + "\n"
 
 

@@ -22,7 +22,8 @@ EntraLakeError                     code  a person or a program can look it up
    ├─ CountMismatchError        EL211    Athena and the object disagree
    ├─ ShrinkRefusedError        EL212    a build would hold fewer ids than the object it replaces
    ├─ QueryFailedError          EL213    Athena refuses a statement
-   └─ PartialDayError           EL214    Graph could not write out a part of the day
+   ├─ PartialDayError           EL214    Graph could not write out a part of the day
+   └─ DetectionFailedError      EL215    a rule could not be run; the others were
 
 A message says what failed, on what, and what to do. `docs/troubleshooting.md` explains each code.
 """
@@ -207,3 +208,9 @@ class PartialDayError(FatalError):
     """Graph could not write out a part of the day; everything else of it is in the lake and verified."""
 
     code = "EL214"
+
+
+class DetectionFailedError(FatalError):
+    """A detection could not be run, or its answer is no list of findings; the other ones were run."""
+
+    code = "EL215"

@@ -1,138 +1,189 @@
-"""What an audit can find, as pure functions of what it has read: a few words, and what is wrong if anything is."""
+"""What a rule has found: rows of the table `findings`, one object per day and rule.
+
+A finding is known by (rule, day, entity). It stays when a later run no longer finds it: somebody may have
+been told of it. What it was first based on stays with it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, date, datetime
+from typing import Any
 
-from entra_lake.errors import DataError
-from entra_lake.footer import Footer, pass_hashes
-from entra_lake.layout import RawPart
-from entra_lake.manifest import Manifest, manifest_hash
-from entra_lake.store import StoredObject
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-NEWER_RAW = "newer raw, not built yet"
-_MOST_NAMED = 3
+from entra_lake.arrow import ARROW_TYPES
+from entra_lake.athena import Answer
+from entra_lake.detections import RESULT_COLUMNS, SEVERITIES, Detection
+from entra_lake.errors import DataError, DetectionFailedError
+from entra_lake.finding_columns import FINDING_COLUMNS
+
+#: Findings that one rule keeps of one day; a rule that finds more finds nothing.
+MOST_FINDINGS = 1000
+#: Records that one finding names.
+MOST_EVIDENCE = 50
+_LONGEST_TEXT = 2000
+_MOST_EVENTS = 2**31 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one check found.
+    """One finding.
 
-    :param text: for a table: a few words.
-    :param fault: what is wrong and what to do; empty when nothing is.
+    :param entity: id or name of what it is about; `entity_type` says of what kind that is.
+    :param summary: what happened, in one sentence, with texts that attackers may have chosen.
+    :param evidence: the records behind it, `<stream>:<record id>`.
+    :param first_found_at: when a run found it first.
+    :param last_found_at: when a run found it last: an older time than the day's last run means that it is history.
     """
 
-    text: str
-    fault: str = ""
+    rule: str
+    title: str
+    severity: str
+    attack: tuple[str, ...]
+    entity_type: str
+    entity: str
+    first_event_time: datetime | None
+    last_event_time: datetime | None
+    event_count: int
+    user_id: str | None
+    user_principal_name: str | None
+    ip_address: str | None
+    summary: str
+    evidence: tuple[str, ...]
+    tenant_id: str
+    first_found_at: datetime
+    last_found_at: datetime
+
+    def key(self, day: date) -> str:
+        """Return a name for the finding that tells nobody what it is about."""
+        return hashlib.sha256(f"{day}\n{self.rule}\n{self.entity}".encode()).hexdigest()[:16]
+
+    @property
+    def rank(self) -> int:
+        """Return how urgent it is: the highest first when sorted."""
+        return -SEVERITIES.index(self.severity) if self.severity in SEVERITIES else 1
 
 
-def read_claims(content: bytes, where: str) -> tuple[Manifest, Footer]:
-    """Return a manifest, and the footer that it says the object has.
+_SCHEMA = pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in FINDING_COLUMNS])
 
-    :raises DataError: when it is no manifest.
+
+def parse_findings(answer: Answer, detection: Detection, tenant_id: str, now: datetime) -> list[Finding]:
+    """Return what Athena's answer to a rule says.
+
+    :raises DetectionFailedError: when it is no list of findings, naming the rule and what is wrong with it.
+    """
+    if answer.rows and answer.columns != tuple(RESULT_COLUMNS):
+        expected = ", ".join(RESULT_COLUMNS)
+        message = f"{detection.id}: the statement returns {', '.join(answer.columns)}; expected {expected}."
+        raise DetectionFailedError(message)
+    if len(answer.rows) > MOST_FINDINGS:
+        message = (
+            f"{detection.id}: {len(answer.rows)} findings on one day; at most {MOST_FINDINGS} make sense. Raise the "
+            "rule's thresholds, or list what may be trusted, below `detections` in lakes.yaml."
+        )
+        raise DetectionFailedError(message)
+    found = [_finding(row, detection, tenant_id, now) for row in answer.rows]
+    return list({item.entity: item for item in found}.values())
+
+
+def merge(known: Iterable[Finding], found: Iterable[Finding]) -> list[Finding]:
+    """Return what is known with what was found now: nothing goes, and what is found again keeps its beginning."""
+    merged = {item.entity: item for item in known}
+    for item in found:
+        old = merged.get(item.entity)
+        merged[item.entity] = _again(old, item) if old else item
+    return sorted(merged.values(), key=lambda item: (item.rank, str(item.first_event_time), item.entity))
+
+
+def to_parquet(findings: Iterable[Finding]) -> bytes:
+    """Return findings as one Parquet object."""
+    rows = [{**asdict(item), "evidence_json": json.dumps(item.evidence)} for item in findings]
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def from_parquet(content: bytes, where: str) -> list[Finding]:
+    """Return the findings of one Parquet object.
+
+    :raises DataError: when it holds none.
     """
     try:
-        manifest = Manifest.from_bytes(content)
-        facts = manifest.object
-        known = {name: value for name, value in facts.items() if name in Footer.__dataclass_fields__}
-        claimed = Footer(**{**known, "drift": manifest.drift, "lateness": manifest.lateness})
-        _ = facts["key"], facts["etag"], facts["sha256"]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        message = f"{where} is no manifest. Restore it from its noncurrent version, or delete it and run the day again."
+        rows = pq.read_table(io.BytesIO(content)).to_pylist()
+        return [finding_of_row({**row, "evidence": json.loads(row["evidence_json"] or "[]")}) for row in rows]
+    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        message = f"{where} holds no findings ({type(error).__name__}). Restore it from its noncurrent version."
         raise DataError(message) from error
-    return manifest, claimed
 
 
-def check_chain(contents: Sequence[bytes], where: str) -> Finding:
-    """Check that each manifest names the one that it replaced.
-
-    :param contents: the manifest and those before it that the store has kept, newest first.
-    """
-    named = [_previous(content) for content in contents]
-    for newer, before in zip(named, contents[1:], strict=False):
-        if newer != manifest_hash(before):
-            fault = (
-                f"{where}: a version of it does not name the one that it replaced: somebody else wrote it. Look at "
-                "its versions, delete those that Entra Lake did not write, and run the day again."
-            )
-            return Finding("broken", fault)
-    if named[-1] is None:
-        return Finding(f"{len(contents)}, whole")
-    return Finding(f"{len(contents)}, older not kept")
+def finding_of_row(row: Mapping[str, Any]) -> Finding:
+    """Return the finding of a row whose values have their types already, `evidence` among them."""
+    facts: dict[str, Any] = {item.name: row.get(item.name) for item in fields(Finding)}
+    return Finding(**{**facts, "attack": tuple(row.get("attack") or ()), "evidence": tuple(row.get("evidence") or ())})
 
 
-def _previous(content: bytes) -> str | None:
-    try:
-        facts = json.loads(content)
-    except ValueError:
-        facts = None
-    return facts.get("previous_sha256") if isinstance(facts, dict) else "unreadable"
-
-
-def check_object(manifest: Manifest, found: StoredObject | None, sha256: str, others: Sequence[str]) -> Finding:
-    """Check that the day's object is the one that the manifest acknowledges, and alone in its partition.
-
-    :param sha256: of the object's content.
-    :param others: keys of what else lies in the partition.
-    """
-    key, remedy = manifest.object["key"], f"Build it from raw: {_rebuild(manifest)}."
-    if found is None:
-        return Finding("gone", f"{key} is gone. {remedy}")
-    if found.etag != manifest.object["etag"] or sha256 != manifest.object["sha256"]:
-        fault = (
-            f"{key} is not the object that the manifest acknowledges (ETag {found.etag}, SHA-256 {sha256[:16]}…): "
-            f"somebody replaced it, or a run has loaded and not yet acknowledged the day. {remedy}"
-        )
-        return Finding("another", fault)
-    if others:
-        named = ", ".join(others[:_MOST_NAMED])
-        fault = f"{key} is not alone: Athena also reads {named}. Move what others wrote out of lake/."
-        return Finding("not alone", fault)
-    return Finding("as acknowledged")
-
-
-def check_footer(footer: Footer, expected: Footer) -> Finding:
-    """Check that the object says of itself what the manifest says of it."""
-    held, claimed = asdict(footer), asdict(expected)
-    differing = [name for name in held if held[name] != claimed[name]]
-    if differing:
-        fault = (
-            f"Footer and manifest differ in {', '.join(differing)}. If the object is as acknowledged, the manifest was "
-            f"edited. {_rebuild(expected)} writes both anew from raw."
-        )
-        return Finding("differs", fault)
-    return Finding(f"{footer.rows:,} rows, {footer.ids:,} ids")
-
-
-def check_raw(expected: Footer, parts: Sequence[RawPart], written: Iterable[str]) -> Finding:
-    """Tell raw that has grown since the object was built from raw that has lost parts.
-
-    :param written: keys of the parts that complete passes name. A pass that is not complete may still be writing.
-    """
-    keys, now = {part.key for part in parts}, pass_hashes(parts)
-    gone = sorted(set(written) - keys)
-    gone += [f"all of pass {name}" for name in expected.passes if name not in now]
-    if gone:
-        more = f" and {len(gone) - _MOST_NAMED} more" if len(gone) > _MOST_NAMED else ""
-        named = ", ".join(gone[:_MOST_NAMED])
-        fault = f"Raw lacks {named}{more}. Restore the deleted objects from their noncurrent versions."
-        return Finding("parts gone", fault)
-    return Finding(NEWER_RAW)
-
-
-def check_count(rows: int, ids: int, expected: Footer) -> Finding:
-    """Check that Athena counts what was acknowledged."""
-    text = f"{rows:,} rows, {ids:,} ids"
-    if (rows, ids) == (expected.rows, expected.ids):
-        return Finding(text)
-    fault = (
-        f"Athena finds {text}; acknowledged are {expected.rows:,} and {expected.ids:,}. If the object is as "
-        f"acknowledged, its partition is not registered: {_rebuild(expected)} registers it."
+def _again(old: Finding, new: Finding) -> Finding:
+    moments = [moment for moment in (old.first_event_time, new.first_event_time) if moment]
+    return replace(
+        new,
+        first_event_time=min(moments, default=None),
+        first_found_at=old.first_found_at,
+        evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence)))[:MOST_EVIDENCE],
     )
-    return Finding(text, fault)
 
 
-def _rebuild(named: Manifest | Footer) -> str:
-    return f"python -m entra_lake rebuild --day {named.day} --streams {named.stream}"
+def _finding(row: Mapping[str, str | None], detection: Detection, tenant_id: str, now: datetime) -> Finding:
+    try:
+        return Finding(
+            rule=detection.id,
+            title=detection.title,
+            severity=detection.severity,
+            attack=detection.attack,
+            entity_type=detection.entity,
+            entity=_text(row["entity"]) or "unknown",
+            first_event_time=_moment(row["first_event_time"]),
+            last_event_time=_moment(row["last_event_time"]),
+            event_count=min(int(row["event_count"] or 0), _MOST_EVENTS),
+            user_id=_text(row["user_id"]),
+            user_principal_name=_text(row["user_principal_name"]),
+            ip_address=_text(row["ip_address"]),
+            summary=_text(row["summary"]) or detection.title,
+            evidence=_evidence(row["evidence_json"]),
+            tenant_id=tenant_id,
+            first_found_at=_cut(now),
+            last_found_at=_cut(now),
+        )
+    except (ValueError, TypeError) as error:
+        message = f"{detection.id}: a row of the answer cannot be a finding ({error}). Correct the rule's statement."
+        raise DetectionFailedError(message) from error
+
+
+def _evidence(text: str | None) -> tuple[str, ...]:
+    named: Sequence[Any] = json.loads(text or "[]")
+    if not isinstance(named, list) or not all(isinstance(item, str) for item in named):
+        message = "evidence_json is no list of texts"
+        raise ValueError(message)
+    return tuple(named[:MOST_EVIDENCE])
+
+
+def _text(value: str | None) -> str | None:
+    return value[:_LONGEST_TEXT] if value else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return the moment that Athena writes as `2026-11-22 01:37:12.000`, with or without its zone."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text.removesuffix(" UTC").strip())
+    return _cut(moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC))
+
+
+def _cut(moment: datetime) -> datetime:
+    """Return the moment in milliseconds, as the table keeps it."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

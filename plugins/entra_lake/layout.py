@@ -5,7 +5,9 @@ checkpoints/<stream>/dt=D/<pass>/{pass,<slice>,complete}.json       what a retry
 staging/<stream>/dt=D/<sha256>.parquet                              a build on its way to the lake
 lake/<stream>/dt=D/<stream>-D.parquet                               the day's one object
 manifests/<stream>/D.json                                           the acknowledgement
-lake.json  retention.json  budget/<application>-<tenant>.json  mails/<run>/<cause>
+findings/dt=D/<rule>.parquet                                        what a rule has found on the day
+examinations/D.json                                                 which rules have run for the day, who was told
+lake.json  retention.json  mutes.json  budget/<application>-<tenant>.json  mails/<run>/<cause>
 """
 
 from __future__ import annotations
@@ -25,6 +27,12 @@ LAKE_KEY = "lake.json"
 RETENTION_KEY = "retention.json"
 #: Of which concerns somebody was told.
 WATCH_KEY = "mails/watch.json"
+#: Which findings nobody wants to hear of.
+MUTES_KEY = "mutes.json"
+#: Which rules are at home in the lake, and who is mailing about findings.
+DIGEST_KEY = "mails/findings.json"
+#: What the table of findings reads.
+FINDINGS_PREFIX = "findings/"
 
 _PASS = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}")
 _PART = re.compile(r"(-?\d{1,15})_(-?\d{1,15})_(\d{1,7})_([0-9a-f]{16})\.jsonl\.zst")
@@ -147,6 +155,21 @@ def manifest_prefix(stream: Stream) -> str:
 def manifest_key(stream: Stream, day: date) -> str:
     """Return the key of the day's manifest."""
     return f"{manifest_prefix(stream)}{day}.json"
+
+
+def findings_prefix(day: date) -> str:
+    """Return the prefix of the day's partition of findings."""
+    return f"{FINDINGS_PREFIX}dt={day}/"
+
+
+def findings_key(rule: str, day: date) -> str:
+    """Return the key of what a rule has found on the day."""
+    return f"{findings_prefix(day)}{rule}.parquet"
+
+
+def examination_key(day: date) -> str:
+    """Return the key of the document on which rules have run for the day."""
+    return f"examinations/{day}.json"
 
 
 def budget_key(client_id: str, tenant_id: str) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 from entra_lake.acknowledge import acknowledge
 from entra_lake.audit import audit_day, day_of_name, hash_object, manifest_days
 from entra_lake.build import Built, build_day, is_current
+from entra_lake.checks import read_claims
 from entra_lake.errors import ConflictError, DataError, EntraLakeError, ShrinkRefusedError
-from entra_lake.findings import read_claims
 from entra_lake.footer import read_footer
 from entra_lake.lake import Lake
 from entra_lake.lake_facts import is_let_go

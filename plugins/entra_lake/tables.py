@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from entra_lake.aws import map_error
 from entra_lake.errors import ConfigurationError
 from entra_lake.expiry import drop_expired
+from entra_lake.findings_table import shape_findings
 from entra_lake.lake import Lake, claim_lake
 from entra_lake.layout import partition_prefix, table_prefix
 from entra_lake.schema import Stream
@@ -43,6 +44,7 @@ def prepare(lake: Lake) -> dict[str, Any]:
     for stream in lake.streams:
         shape_table(lake, stream)
         drop_expired(lake, stream)
+    shape_findings(lake)
     shape_views(lake)
     return facts
 

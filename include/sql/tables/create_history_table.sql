@@ -1,4 +1,4 @@
--- Every version of every record of one stream: one Parquet object per day of the event.
+-- A table with one partition per day of the event: every version of every record of one stream, or all findings.
 CREATE EXTERNAL TABLE IF NOT EXISTS `{{ database }}`.`{{ table }}` (
 {%- for column in columns %}
   `{{ column.name }}` {{ column.type | hive_type }} COMMENT {{ column.description | comment }}{{ "" if loop.last else "," }}
