@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import duckdb
@@ -19,6 +19,7 @@ from sandbox.aws.athena.dialect import to_duckdb
 from sandbox.aws.athena.errors import NotSimulatedError, QueryFailedError, failure
 from sandbox.aws.athena.pruning import columns_needed, partitions_needed
 from sandbox.aws.athena.relations import File, files_of, relation
+from sandbox.aws.athena.remembered import Remembered
 from sandbox.aws.athena.results import Result, Row, column_type, render
 from sandbox.aws.athena.views import expand_views, schema_of
 from sandbox.aws.trino_lint import LintError
@@ -56,6 +57,9 @@ class Query:
         return sum(file.bytes_of(self.needed.get(name, set())) for name, files in self.files.items() for file in files)
 
 
+_checked = Remembered[Query]()
+
+
 class Engine:
     """Runs one query on a DuckDB of its own."""
 
@@ -70,6 +74,13 @@ class Engine:
 
     def check(self, sql: str, parameters: list[str] | None = None) -> Query:
         """Refuse what Trino would refuse; find the tables and columns."""
+        key = (sql, tuple(parameters or ()), self.database, self.catalog.definitions())
+        query = _checked.get(key, lambda: self._check(sql, parameters))
+        # The same definitions may stand for tables at other places.
+        tables = {name: self.catalog.find(*name) or table for name, table in query.tables.items()}
+        return replace(query, tables=tables, files={})
+
+    def _check(self, sql: str, parameters: list[str] | None) -> Query:
         word = sql.split(None, 1)[0].upper() if sql.strip() else ""
         if word in OTHER_STATEMENTS:
             message = f"the statement {word}"
