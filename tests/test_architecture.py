@@ -14,6 +14,7 @@ AIRFLOW_AWARE = {"hooks", "web", "alerts", "notices", "tasks", "stream_day", "la
 #: The pure core, tested without network, disk or cloud.
 PURE = {
     "errors", "schema", "streams", "clock", "slices", "flatten", "identity", "versions", "layout", "passes", "manifest",
+    "tombstones", "subject",
     "progress", "runs", "rereading", "lake_facts", "day_state", "due", "coverage", "coverage_text", "concerns",
     "advice", "failures", "dictionary", "pace", "budget", "cutting", "changes",
     "json_text", "shape", "finding_columns",
@@ -22,7 +23,7 @@ PURE = {
 LAYERS = [
     {"errors", "schema", "clock", "streams", "redaction"},
     {"slices", "flatten", "identity", "layout", "versions", "passes", "manifest", "progress", "runs", "connections",
-     "changes",
+     "changes", "tombstones", "subject",
      "pace", "cutting",
      "json_text", "shape", "columns",
      "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
@@ -32,18 +33,20 @@ LAYERS = [
      "finding_columns"},
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
      "asking", "graph"},
-    {"raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints", "checks",
-     "moved", "expected"},
+    {"removal", "sightings", "raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints",
+     "checks", "moved", "expected"},
     {"lake"},
     {"findings", "findings_table", "examinations", "readiness"},
     {"crew", "listing", "metrics", "expiry", "retention"},
     {"extract", "load", "tables", "commit", "verify", "acknowledge", "audit"},
     {"holdings", "examine"},
     {"collect", "rebuild"},
+    {"purge", "sweep"},
+    {"erasure"},
     {"reconcile"},
     {"report", "mail", "incidents", "posting", "told"},
     {"watch"},
-    {"commands", "upkeep_commands", "detect_command", "__main__"},
+    {"commands", "upkeep_commands", "detect_command", "erase_command", "__main__"},
     AIRFLOW_AWARE,
 ]  # fmt: skip
 

@@ -1,7 +1,8 @@
 """The pipeline without Airflow: `python -m entra_lake collect --from 2026-11-20 --to 2026-11-22`.
 
 `coverage` shows the state of all days, `reconcile` reads what is due, `watch` mails before records are lost.
-`verify` looks at what was acknowledged, `rebuild` builds the lake again from raw, `detect` tries a detection.
+`verify` looks at what was acknowledged, `rebuild` builds the lake again from raw, `detect` tries a detection,
+`erase` removes a person.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from entra_lake import __version__
 from entra_lake.commands import collect_command, rebuild_command, verify_command
 from entra_lake.detect_command import detect_command
+from entra_lake.erase_command import erase_command
 from entra_lake.errors import EntraLakeError
 from entra_lake.settings import DEFAULT_LAKE
 from entra_lake.streams import STREAMS
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_collect(commands.add_parser("collect", help="take days from Graph to the lake; go on where it stopped"))
     _add_verify(commands.add_parser("verify", help="check what manifests acknowledge: objects, raw, Athena's counts"))
     _add_rebuild(commands.add_parser("rebuild", help="build the lake's objects again from raw"))
+    _add_erase(commands.add_parser("erase", help="remove a person's records for good"))
     _add_coverage(commands.add_parser("coverage", help="show the state of the last days of each stream"))
     _add_reconcile(commands.add_parser("reconcile", help="read what is due, as one run of the hourly DAG does"))
     _add_detect(commands.add_parser("detect", help="try a detection: show what it finds; store and mail nothing"))
@@ -70,6 +73,20 @@ def _add_rebuild(command: argparse.ArgumentParser) -> None:
     days.add_argument("--day", metavar="DAY", help="this day, YYYY-MM-DD")
     days.add_argument("--all", action="store_true", help="every day that raw or a manifest knows")
     _add_streams(command)
+    _add_lake(command)
+
+
+def _add_erase(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(command=erase_command)
+    command.add_argument(
+        "--user",
+        nargs="+",
+        required=True,
+        metavar="NAME",
+        help="the person's object id and sign-in names, as many as known",
+    )
+    command.add_argument("--targets", action="store_true", help="also what others did to the person")
+    command.add_argument("--dry-run", action="store_true", help="look, and change nothing")
     _add_lake(command)
 
 

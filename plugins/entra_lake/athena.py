@@ -72,14 +72,25 @@ class Athena:
 
         :raises ConfigurationError: when it does not.
         """
+        if self._look_at_workgroup().get("State") == "DISABLED":
+            raise self._no_workgroup()
+
+    def output_location(self) -> str | None:
+        """Return where the workgroup puts answers, `s3://bucket/prefix/`; None where it names no place.
+
+        :raises ConfigurationError: when the workgroup does not exist.
+        """
+        results = self._look_at_workgroup().get("Configuration", {}).get("ResultConfiguration", {})
+        return results.get("OutputLocation") or None
+
+    def _look_at_workgroup(self) -> dict[str, Any]:
         try:
-            state = self._client.get_work_group(WorkGroup=self.workgroup)["WorkGroup"].get("State")
+            found: dict[str, Any] = self._client.get_work_group(WorkGroup=self.workgroup)["WorkGroup"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "InvalidRequestException":
                 raise self._no_workgroup() from error
             raise map_error(error, f"Athena workgroup {self.workgroup}") from error
-        if state == "DISABLED":
-            raise self._no_workgroup()
+        return found
 
     def run(self, statement: str) -> Answer:
         """Run one statement to its end and return all rows of its answer.

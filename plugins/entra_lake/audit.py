@@ -16,9 +16,9 @@ from entra_lake.checks import Check, check_chain, check_count, check_footer, che
 from entra_lake.errors import DataError, EntraLakeError
 from entra_lake.footer import Footer, read_footer
 from entra_lake.lake import Lake
-from entra_lake.layout import lake_key, manifest_key, manifest_prefix, partition_prefix, parts_hash
+from entra_lake.layout import lake_key, manifest_key, manifest_prefix, partition_prefix
 from entra_lake.manifest import Manifest
-from entra_lake.raw import list_parts
+from entra_lake.raw import list_day
 from entra_lake.schema import Stream
 from entra_lake.store import StoredObject
 from entra_lake.store_protocol import Store
@@ -141,11 +141,13 @@ def _footer(lake: Lake, stream: Stream, day: date, expected: Footer) -> Check:
 
 
 def _raw(lake: Lake, stream: Stream, day: date, expected: Footer) -> Check:
-    parts = list_parts(lake.store, stream, day)
-    if parts_hash(part.key for part in parts) == expected.raw_sha256:
-        return Check(f"{len(parts)} parts" if len(parts) != 1 else "1 part")
+    raw = list_day(lake.store, stream, day)
+    if raw.sha256 == expected.raw_sha256:
+        return Check(f"{len(raw.parts)} parts" if len(raw.parts) != 1 else "1 part")
     reports = Checkpoints(lake.store, stream, day).completed()
-    return check_raw(expected, parts, [key for report in reports for key in report.parts])
+    keys = [part.key for part in raw.parts]
+    written = {raw.erased.present(key, keys) for report in reports for key in report.parts}
+    return check_raw(expected, raw.parts, [key for key in written if key])
 
 
 def _athena(lake: Lake, stream: Stream, day: date, expected: Footer) -> Check:

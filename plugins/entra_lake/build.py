@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from entra_lake.arrow import arrow_schema, schema_fingerprint
 from entra_lake.columns import flat_columns
 from entra_lake.footer import Footer, pass_hashes
-from entra_lake.layout import RawPart, parts_hash, pass_start
-from entra_lake.raw import list_parts
-from entra_lake.resolve import Rows, Wanderers, find_wanderers, resolve
+from entra_lake.layout import pass_start
+from entra_lake.raw import RawDay, list_day
+from entra_lake.resolve import Rows, Wanderers, find_wanderers, resolve, spared
 from entra_lake.schema import Stream
 from entra_lake.shape import Shape
 from entra_lake.store_protocol import Store
@@ -48,41 +48,42 @@ class Built:
 
 
 def build_day(  # noqa: PLR0913, PLR0917 - where from, what, where to
-    store: Store, stream: Stream, day: date, tenant_id: str, path: Path, parts: list[RawPart] | None = None
+    store: Store, stream: Stream, day: date, tenant_id: str, path: Path, raw: RawDay | None = None
 ) -> Built:
     """Build the day's object from what raw/ holds now.
 
     :param path: where to write it; what is there is replaced.
-    :param parts: build from these raw parts only.
+    :param raw: build from this only.
     :returns: the path and the footer that the object carries.
     """
-    parts = list_parts(store, stream, day) if parts is None else parts
-    build = _Build(store, stream, day, tenant_id, parts)
+    raw = list_day(store, stream, day) if raw is None else raw
+    build = _Build(store, stream, day, tenant_id, raw)
     if wandering := build.write(path, {}):
         # Seldom: an id's records lie in several windows. Their versions are numbered over the whole day first.
-        build.write(path, find_wanderers(store, stream, parts, wandering))
+        build.write(path, find_wanderers(store, stream, raw.parts, wandering))
     return Built(path, build.footer())
 
 
-def is_current(footer: Footer, stream: Stream, parts: list[RawPart]) -> bool:
-    """Tell whether an object with this footer is what building these parts would give."""
+def is_current(footer: Footer, stream: Stream, raw: RawDay) -> bool:
+    """Tell whether an object with this footer is what building from this would give."""
     return (footer.build, footer.schema, footer.raw_sha256) == (
         BUILD_RULES,
         schema_fingerprint(stream),
-        parts_hash(part.key for part in parts),
+        raw.sha256,
     )
 
 
 class _Build:
     """One build of one day."""
 
-    def __init__(self, store: Store, stream: Stream, day: date, tenant_id: str, parts: list[RawPart]) -> None:
+    def __init__(self, store: Store, stream: Stream, day: date, tenant_id: str, raw: RawDay) -> None:
         self._store = store
         self._stream = stream
         self._day = day
         self._tenant_id = tenant_id
-        self._parts = parts
-        self._passes = pass_names(parts)
+        self._raw = raw
+        self._parts = raw.parts
+        self._passes = pass_names(raw.parts)
         self._seen = np.array([milliseconds(pass_start(name)) for name in self._passes], dtype=np.int64)
         self._tally = Tally(stream)
         self._id_numbers: list[Numbers] = []
@@ -109,7 +110,8 @@ class _Build:
             day=str(self._day),
             tenant_id=self._tenant_id,
             schema=schema_fingerprint(self._stream),
-            raw_sha256=parts_hash(part.key for part in self._parts),
+            raw_sha256=self._raw.sha256,
+            erased=len(self._raw.erased.ids),
             passes=pass_hashes(self._parts),
             rows=self._tally.rows,
             ids=self._tally.ids,
@@ -123,7 +125,9 @@ class _Build:
     def _batches(self, wanderers: Wanderers) -> Iterator[pa.RecordBatch]:
         shape = Shape(self._stream)
         for records in sweep(self._store, shape, self._day, self._parts):
-            yield self._batch(resolve(records, self._passes, wanderers), shape)
+            kept = spared(records, self._raw.erased)
+            if len(kept):
+                yield self._batch(resolve(kept, self._passes, wanderers), shape)
 
     def _batch(self, rows: Rows, shape: Shape) -> pa.RecordBatch:
         """Return the rows of a window in the table's columns; count them."""

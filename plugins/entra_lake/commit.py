@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ from entra_lake.layout import lake_key, manifest_key, parts_hash
 from entra_lake.manifest import Manifest, add_passes, manifest_hash
 from entra_lake.moved import count_moved
 from entra_lake.passes import PassReport, summarise
-from entra_lake.raw import list_parts
+from entra_lake.raw import RawDay, list_day
 from entra_lake.schema import Stream
 from entra_lake.slices import iso
 from entra_lake.store import StoredObject
@@ -102,15 +102,22 @@ def acknowledged(lake: Lake, stream: Stream, day: date, footer: Footer) -> list[
     too, must be in the object as well.
     """
     written: dict[str, set[str]] = {}
-    for part in list_parts(lake.store, stream, day):
+    raw = list_day(lake.store, stream, day)
+    for part in raw.parts:
         written.setdefault(part.pass_id, set()).add(part.key)
     keys = set().union(*written.values())
     loaded = {name for name, parts in written.items() if footer.passes.get(name) == parts_hash(parts)}
     return [
         report
         for report in Checkpoints(lake.store, stream, day).completed()
-        if keys.issuperset(report.parts) and all(name in loaded or name > report.pass_id for name in written)
+        if keys.issuperset(_present(raw, report, keys))
+        and all(name in loaded or name > report.pass_id for name in written)
     ]
+
+
+def _present(raw: RawDay, report: PassReport, keys: Collection[str]) -> set[str]:
+    """Return the keys that the parts of a pass have now: erasure writes parts anew."""
+    return {now for key in report.parts if (now := raw.erased.present(key, keys))}
 
 
 def _passes(  # noqa: PLR0913, PLR0917 - what a manifest is made of

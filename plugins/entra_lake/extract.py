@@ -23,7 +23,7 @@ from entra_lake.layout import lake_key, manifest_key
 from entra_lake.listing import Memory, list_slice
 from entra_lake.manifest import Manifest
 from entra_lake.passes import PassReport, SliceReport
-from entra_lake.raw import list_parts
+from entra_lake.raw import list_day
 from entra_lake.retention import rest_of, retention_days
 from entra_lake.schema import Stream
 from entra_lake.slices import SHORTEST_SLICE, Slice, check_day, iso
@@ -83,19 +83,19 @@ def recall(lake: Lake, stream: Stream, day: date) -> Iterator[Memory]:
     If raw holds more than the day's object (a run died between the two), the object is built again,
     on this machine only, to know what is in it.
     """
-    parts = list_parts(lake.store, stream, day)
-    found = read_footer(lake.store, lake_key(stream, day)) if parts else None
+    raw = list_day(lake.store, stream, day)
+    found = read_footer(lake.store, lake_key(stream, day)) if raw.parts else None
     start = start_of_day(day)
-    if not parts:
-        yield Memory(Known.nothing(), None)
-    elif found and is_current(found[0], stream, parts):
+    if not raw.parts:
+        yield Memory(Known.nothing(), None, raw.erased)
+    elif found and is_current(found[0], stream, raw):
         file = open_parquet(lake.store, found[1])
-        yield Memory(Known.from_parquet(file, start), file)
+        yield Memory(Known.from_parquet(file, start), file, raw.erased)
     else:
         with tempfile.TemporaryDirectory(dir=lake.folder) as folder:
-            built = build_day(lake.store, stream, day, lake.tenant_id, Path(folder) / "known.parquet", parts)
+            built = build_day(lake.store, stream, day, lake.tenant_id, Path(folder) / "known.parquet", raw)
             with pq.ParquetFile(built.path) as file:
-                yield Memory(Known.from_parquet(file, start), file)
+                yield Memory(Known.from_parquet(file, start), file, raw.erased)
 
 
 def read_manifest(lake: Lake, stream: Stream, day: date) -> tuple[Manifest, bytes, str] | None:

@@ -25,13 +25,14 @@ class Footer:
 
     :param build: number of the building rules; higher rules build every day anew.
     :param schema: fingerprint of the stream's columns.
-    :param raw_sha256: hash of the keys of all raw parts that went in.
+    :param raw_sha256: hash of the keys of all raw parts that went in, and of what says which records were erased.
     :param passes: pass id to the hash of that pass's raw parts.
     :param rows: rows: one per id and content.
     :param ids: different ids.
     :param id_set_sha256: sum of the SHA-256 of all ids modulo 2**256: the set's hash, whatever its order.
     :param drift: `path kind` to how many rows: what `extra_json` had to take, and unknown enum members.
     :param lateness: upper bound in hours to how many ids were first seen that long after their event.
+    :param erased: ids that were erased from the day: the object would hold them, too.
     """
 
     build: int
@@ -48,6 +49,12 @@ class Footer:
     last_event: int | None
     drift: Mapping[str, int] = field(default_factory=dict)
     lateness: Mapping[str, int] = field(default_factory=dict)
+    erased: int = 0
+
+    @property
+    def ids_ever(self) -> int:
+        """Return how many ids the object holds, or would if none had been erased: a number that never falls."""
+        return self.ids + self.erased
 
     def to_metadata(self) -> dict[bytes, bytes]:
         """Return the footer as Parquet key-value metadata."""

@@ -1,6 +1,7 @@
 """Where a thing lives in the lake: every object key is made here, and only from typed values.
 
-raw/<stream>/dt=D/<pass>/<first>-<last>-<records>-<sha>.jsonl.zst   as received; never deleted
+raw/<stream>/dt=D/<pass>/<first>_<last>_<records>_<sha>.jsonl.zst   as received; only erasure deletes
+raw/<stream>/dt=D/erased/<sha>.json                                 which records were erased; see tombstones
 checkpoints/<stream>/dt=D/<pass>/{pass,<slice>,complete}.json       what a retry need not list again
 staging/<stream>/dt=D/<sha256>.parquet                              a build on its way to the lake
 lake/<stream>/dt=D/<stream>-D.parquet                               the day's one object
@@ -35,6 +36,7 @@ DIGEST_KEY = "mails/findings.json"
 FINDINGS_PREFIX = "findings/"
 
 _PASS = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}")
+_ERASED = "erased"
 _PART = re.compile(r"(-?\d{1,15})_(-?\d{1,15})_(\d{1,7})_([0-9a-f]{16})\.jsonl\.zst")
 
 
@@ -102,8 +104,18 @@ def raw_key(  # noqa: PLR0913 - what a key is made of
     return f"{raw_prefix(stream, day)}{name}/{first}_{last}_{records}_{sha256[:16]}.jsonl.zst"
 
 
+def erasure_key(stream: Stream, day: date, content: bytes) -> str:
+    """Return the key of a document that says which of the day's records were erased."""
+    return f"{raw_prefix(stream, day)}{_ERASED}/{hashlib.sha256(content).hexdigest()[:16]}.json"
+
+
+def is_erasure_key(key: str) -> bool:
+    """Tell whether a key below raw/ is such a document's."""
+    return key.split("/")[-2:-1] == [_ERASED]
+
+
 def parts_hash(keys: Iterable[str]) -> str:
-    """Return the hash of a set of raw parts, whatever their order."""
+    """Return the hash of a set of keys below raw/, whatever their order."""
     return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
 
 
@@ -127,9 +139,14 @@ def complete_key(stream: Stream, day: date, name: str) -> str:
     return f"{checkpoint_prefix(stream, day)}{name}/complete.json"
 
 
+def staging_prefix(stream: Stream, day: date) -> str:
+    """Return the prefix of the day's builds on their way to the lake."""
+    return f"staging/{stream.name}/dt={day}/"
+
+
 def staging_key(stream: Stream, day: date, sha256: str) -> str:
     """Return the key of a build on its way to the lake."""
-    return f"staging/{stream.name}/dt={day}/{sha256}.parquet"
+    return f"{staging_prefix(stream, day)}{sha256}.parquet"
 
 
 def table_prefix(stream: Stream) -> str:

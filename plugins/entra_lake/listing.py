@@ -22,6 +22,7 @@ from entra_lake.progress import Progress
 from entra_lake.raw import RawWriter
 from entra_lake.schema import Stream
 from entra_lake.slices import Slice
+from entra_lake.tombstones import Tombstones
 from entra_lake.windows import place, start_of_day
 
 _MS = 1000
@@ -31,11 +32,13 @@ _MS = 1000
 class Memory:
     """What the lake holds of the day, and the object to look closer.
 
+    :param erased: which records were erased, and must not come back.
     :param lock: held by the listing that uses them: several list side by side.
     """
 
     known: Known
     file: pq.ParquetFile | None
+    erased: Tombstones = field(default_factory=Tombstones)
     lock: Lock = field(default_factory=Lock)
 
 
@@ -57,7 +60,7 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
     """
     writer = RawWriter(lake.store, stream, day, pass_id)
     news = NewsFilter(stream, memory.known, memory.file, int(pass_start(pass_id).timestamp()) * _MS)
-    listing = Listing(stream, day, window, news, writer)
+    listing = Listing(stream, day, window, news, writer, memory.erased)
     began, waited = lake.clock.monotonic(), graph.waited_seconds
     for page in graph.list_pages(stream, window):
         with memory.lock:
@@ -73,13 +76,16 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
 class Listing:
     """One slice while it is listed."""
 
-    def __init__(self, stream: Stream, day: date, window: Slice, news: NewsFilter, writer: RawWriter) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what it compares with, and where to it writes
+        self, stream: Stream, day: date, window: Slice, news: NewsFilter, writer: RawWriter, erased: Tombstones
+    ) -> None:
         self._stream = stream
         self._day = Slice.of_day(day)
         self._day_start = start_of_day(day)
         self._window = window
         self._news = news
         self._writer = writer
+        self._erased = erased
         self._ids: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
         self._seen: list[tuple[int, int]] = []
         self._report = SliceReport(start=window.start.isoformat(), end=window.end.isoformat())
@@ -88,9 +94,10 @@ class Listing:
         """Write the news of a page."""
         listed = self._news.identify(page.records)
         inside = [item for item in listed if self._is_inside(item[1].event_time)]
-        for line, identity in self._news.sift(inside):
+        kept = [item for item in inside if not self._erased.hold(item[1].id)]
+        for line, identity in self._news.sift(kept):
             self._writer.add(line, place(identity.event_time, self._day_start))
-        self._ids.append(np.fromiter((hash(i.id) for _, i in inside), np.int64, count=len(inside)))
+        self._ids.append(np.fromiter((hash(i.id) for _, i in kept), np.int64, count=len(kept)))
         times = [place(i.event_time, self._day_start) for _, i in inside]
         self._seen = [*self._seen, (min(times), max(times))][-2:] if times else self._seen
         self._report = replace(
@@ -98,6 +105,7 @@ class Listing:
             pages=self._report.pages + 1,
             listed=self._report.listed + len(listed),
             outside=self._report.outside + len(listed) - len(inside),
+            erased=self._report.erased + len(inside) - len(kept),
             bytes_received=self._report.bytes_received + page.size,
             first_request_id=self._report.first_request_id or page.request_id,
             last_request_id=page.request_id,

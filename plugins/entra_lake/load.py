@@ -21,7 +21,7 @@ from entra_lake.errors import ConflictError, DataError, ShrinkRefusedError
 from entra_lake.footer import Footer, read_footer
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, staging_key
-from entra_lake.raw import list_parts
+from entra_lake.raw import list_day
 from entra_lake.schema import Stream
 from entra_lake.store import ABSENT, hash_content
 
@@ -111,10 +111,10 @@ def build_if_needed(lake: Lake, stream: Stream, day: date, folder: Path) -> tupl
         what is or will be in the lake.
     """
     found = read_footer(lake.store, lake_key(stream, day))
-    parts = list_parts(lake.store, stream, day)
-    if found and is_current(found[0], stream, parts):
+    raw = list_day(lake.store, stream, day)
+    if found and is_current(found[0], stream, raw):
         return found[1].etag, None, found[0]
-    built = build_day(lake.store, stream, day, lake.tenant_id, folder / "built.parquet", parts)
+    built = build_day(lake.store, stream, day, lake.tenant_id, folder / "built.parquet", raw)
     return (found[1].etag if found else ABSENT), built, built.footer
 
 
@@ -137,10 +137,10 @@ def _refuse_shrinking(lake: Lake, key: str, path: Path, etag: str | None) -> Non
     found = read_footer(lake.store, key) if etag else None
     if found is None or found[1].etag != etag:
         return  # the condition of the write will fail
-    ids = local_footer(path, key).ids
-    if ids < found[0].ids:
+    footer = local_footer(path, key)
+    if footer.ids_ever < found[0].ids_ever:
         message = (
-            f"{key} holds {found[0].ids} ids, and building it from raw gives only {ids}. It stays as it is. "
+            f"{key} holds {found[0].ids} ids, and building it from raw gives only {footer.ids}. It stays as it is. "
             "Restore the day's deleted objects below raw/ from their noncurrent versions, then run the day again."
         )
         raise ShrinkRefusedError(message)

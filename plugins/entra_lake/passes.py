@@ -22,6 +22,7 @@ class SliceReport:
     :param changed: records written because their content differs from the latest known.
     :param missing: known ids whose event lies in the slice and which the listing did not hold.
     :param outside: records that Graph served although their event lies on another day.
+    :param erased: records that Graph served and that were left out, because they were erased from the lake.
     :param lateness: of the new records: upper bounds in hours to how many were seen that long after their events.
     :param changed_fields: of the changed records: path to how many differ there; see `changes`.
     :param parts: keys of the raw parts written.
@@ -37,6 +38,7 @@ class SliceReport:
     changed: int = 0
     missing: int = 0
     outside: int = 0
+    erased: int = 0
     bytes_received: int = 0
     waited_seconds: float = 0.0
     first_request_id: str = ""
@@ -53,7 +55,18 @@ class SliceReport:
 
 
 #: Counts of a slice that add up over a pass.
-COUNTS = ("pages", "listed", "ids", "new", "changed", "missing", "outside", "bytes_received", "waited_seconds")
+COUNTS = (
+    "pages",
+    "listed",
+    "ids",
+    "new",
+    "changed",
+    "missing",
+    "outside",
+    "erased",
+    "bytes_received",
+    "waited_seconds",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import zstandard
 
 from entra_lake.errors import DataError
-from entra_lake.layout import RawPart, raw_key, raw_prefix
+from entra_lake.layout import RawPart, is_erasure_key, parts_hash, raw_key, raw_prefix
 from entra_lake.schema import Stream
 from entra_lake.store_protocol import Store
+from entra_lake.tombstones import Tombstones
 
 PART_RECORDS = 5_000
 PART_BYTES = 8 * 1024 * 1024
@@ -47,26 +49,70 @@ class RawWriter:
         """Write what was taken and not yet written."""
         if not self._lines:
             return
-        content = b"\n".join(self._lines) + b"\n"
-        key = raw_key(
-            self._stream,
-            self._day,
-            self._pass_id,
-            first=min(self._times),
-            last=max(self._times),
-            records=len(self._lines),
-            sha256=hashlib.sha256(content).hexdigest(),
-        )
-        packed = zstandard.compress(content, _LEVEL)
+        key, packed = pack(self._stream, self._day, self._pass_id, self._lines, self._times)
         self._store.create(key, packed)  # None: this very part is there already
         self.keys.append(key)
         self.bytes_written += len(packed)
         self._lines, self._times, self._bytes = [], [], 0
 
 
+def pack(stream: Stream, day: date, pass_id: str, lines: Sequence[bytes], times: Sequence[int]) -> tuple[str, bytes]:
+    """Return the key and the compressed content of the part that holds these records."""
+    content = b"\n".join(lines) + b"\n"
+    key = raw_key(
+        stream,
+        day,
+        pass_id,
+        first=min(times),
+        last=max(times),
+        records=len(lines),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    return key, zstandard.compress(content, _LEVEL)
+
+
+@dataclass(frozen=True)
+class RawDay:
+    """All that a day's object is built from.
+
+    :param parts: the day's raw parts, in the order of their keys: of their passes.
+    :param erased: which records must not come back.
+    """
+
+    parts: list[RawPart]
+    erased: Tombstones = field(default_factory=Tombstones)
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of all keys: of what an object that is current was built from."""
+        return parts_hash([*(part.key for part in self.parts), *self.erased.keys])
+
+
+def list_day(store: Store, stream: Stream, day: date) -> RawDay:
+    """Return what the day's object is to be built from.
+
+    :raises DataError: when something else lies there, or what was erased cannot be read.
+    """
+    keys = [found.key for found in store.list(raw_prefix(stream, day))]
+    parts = [RawPart.parse(key) for key in keys if not is_erasure_key(key)]
+    return RawDay(parts, _read_tombstones(store, [key for key in keys if is_erasure_key(key)]))
+
+
+def _read_tombstones(store: Store, keys: Sequence[str]) -> Tombstones:
+    try:
+        return Tombstones.from_documents({key: found[0] for key in keys if (found := store.read(key))})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = (
+            f"{', '.join(keys)}: one of these does not say which records were erased. Restore it from its noncurrent "
+            "version: without it, erased records would come back."
+        )
+        raise DataError(message) from error
+
+
 def list_parts(store: Store, stream: Stream, day: date) -> list[RawPart]:
     """Return all raw parts of the day, in the order of their keys: of their passes."""
-    return [RawPart.parse(found.key) for found in store.list(raw_prefix(stream, day))]
+    keys = (found.key for found in store.list(raw_prefix(stream, day)))
+    return [RawPart.parse(key) for key in keys if not is_erasure_key(key)]
 
 
 def read_part(store: Store, part: RawPart) -> list[bytes]:

@@ -21,10 +21,10 @@ from entra_lake.errors import ConflictError, DataError, EntraLakeError, ShrinkRe
 from entra_lake.footer import read_footer
 from entra_lake.lake import Lake
 from entra_lake.lake_facts import is_let_go
-from entra_lake.layout import lake_key, manifest_key
+from entra_lake.layout import is_erasure_key, lake_key, manifest_key
 from entra_lake.load import MOST_RACES
 from entra_lake.manifest import Manifest
-from entra_lake.raw import list_parts
+from entra_lake.raw import list_day
 from entra_lake.schema import Stream
 from entra_lake.store import ABSENT, StoredObject, hash_content
 from entra_lake.store_protocol import Store
@@ -73,7 +73,8 @@ def _is_chosen(lake: Lake, each: date, day: date | None) -> bool:
 def days_to_build(store: Store, stream: Stream) -> set[date]:
     """Return the days of the stream that have raw parts or a manifest: a day without records has no parts."""
     prefix = f"raw/{stream.name}/"
-    names = {found.key.removeprefix(prefix).partition("/")[0] for found in store.list(prefix)}
+    keys = (found.key for found in store.list(prefix))
+    names = {key.removeprefix(prefix).partition("/")[0] for key in keys if not is_erasure_key(key)}
     return {day for name in names if (day := day_of_name(name, "dt={}"))} | set(manifest_days(store, stream))
 
 
@@ -105,7 +106,7 @@ def _is_right(lake: Lake, stream: Stream, day: date) -> Manifest | None:
     if found is None or found.faults:
         return None
     held = read_footer(lake.store, lake_key(stream, day))
-    if held and is_current(held[0], stream, list_parts(lake.store, stream, day)):
+    if held and is_current(held[0], stream, list_day(lake.store, stream, day)):
         return _manifest(lake, stream, day)
     return None
 
@@ -118,8 +119,8 @@ def _put_build(lake: Lake, stream: Stream, day: date) -> bool:
             # Both are read before raw is listed: who has listed less must lose, and raw then holds all that is known.
             found = lake.store.look(key)
             known = max(_acknowledged_ids(lake, stream, day), _held_ids(lake, stream, day))
-            parts = list_parts(lake.store, stream, day)
-            built = build_day(lake.store, stream, day, lake.tenant_id, Path(folder) / "rebuilt.parquet", parts)
+            raw = list_day(lake.store, stream, day)
+            built = build_day(lake.store, stream, day, lake.tenant_id, Path(folder) / "rebuilt.parquet", raw)
             _refuse_shrinking(key, built, known)
             if found and _holds(lake.store, found, built.path):
                 return False
@@ -138,9 +139,10 @@ def _holds(store: Store, found: StoredObject, path: Path) -> bool:
 
 def _refuse_shrinking(key: str, built: Built, known: int) -> None:
     """Guard what was acknowledged, and what an object of ours holds, against a raw zone that has lost records."""
-    if built.footer.ids < known:
+    footer = built.footer
+    if footer.ids_ever < known:
         message = (
-            f"{key}: {known} ids are known, and building it from raw gives only {built.footer.ids}. "
+            f"{key}: {known - footer.erased} ids are known, and building it from raw gives only {footer.ids}. "
             "Nothing was changed. Restore the day's deleted objects below raw/ from their noncurrent versions, then "
             "rebuild the day again."
         )
@@ -149,16 +151,16 @@ def _refuse_shrinking(key: str, built: Built, known: int) -> None:
 
 def _acknowledged_ids(lake: Lake, stream: Stream, day: date) -> int:
     manifest = _manifest(lake, stream, day)
-    return int(manifest.object["ids"]) if manifest else 0
+    return int(manifest.object["ids"]) + int(manifest.object.get("erased", 0)) if manifest else 0
 
 
 def _held_ids(lake: Lake, stream: Stream, day: date) -> int:
-    """Return how many ids the object says it holds; none where it is not ours or cannot be read."""
+    """Return how many ids the object says it held; none where it is not ours or cannot be read."""
     try:
         found = read_footer(lake.store, lake_key(stream, day))
     except DataError:
         return 0
-    return found[0].ids if found else 0
+    return found[0].ids_ever if found else 0
 
 
 def _manifest(lake: Lake, stream: Stream, day: date) -> Manifest | None:

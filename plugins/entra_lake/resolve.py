@@ -13,6 +13,7 @@ from entra_lake.layout import RawPart
 from entra_lake.raw import read_part
 from entra_lake.schema import Stream
 from entra_lake.store_protocol import Store
+from entra_lake.tombstones import Tombstones
 from entra_lake.versions import Observation, Version, number_versions
 from entra_lake.windows import Numbers, Records
 
@@ -63,6 +64,18 @@ def resolve(records: Records, passes: Sequence[str], wanderers: Wanderers) -> Ro
         versions=[versions[place] for place in chosen],
         id_numbers=np.unique(numbers),
     )
+
+
+def spared(records: Records, erased: Tombstones) -> Records:
+    """Return the records that were not erased."""
+    if erased.nothing:
+        return records
+    kept = [
+        number
+        for number, (name, line) in enumerate(zip(records.names, records.lines, strict=True))
+        if not erased.hold(name or f"sha256:{hashlib.sha256(line).hexdigest()}")
+    ]
+    return records if len(kept) == len(records) else records.take(np.array(kept, dtype=np.int64))
 
 
 def find_wanderers(store: Store, stream: Stream, parts: Sequence[RawPart], numbers: frozenset[int]) -> Wanderers:

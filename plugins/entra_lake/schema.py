@@ -73,6 +73,7 @@ class Stream:
     :param doc_url: Microsoft's page on the resource.
     :param description: one sentence.
     :param columns: what the table holds besides `LAKE_COLUMNS`.
+    :param actor: Graph's paths of the id and of the sign-in name of who did it: erasing that person removes the record.
     :param extra_filter: a condition that Graph needs to serve this stream at all.
     """
 
@@ -87,6 +88,7 @@ class Stream:
     licence: str | None = None
     page_size: int = 1000
     time_digits: int = 0
+    actor: tuple[str, ...] = ()
     extra_filter: str | None = None
 
     @property

@@ -62,22 +62,26 @@ IMPLIED = {
 OURS = {"get_connection", "get_session"}
 
 
+#: The only modules that remove objects, and so the only ones that need the erasure role.
+ERASING = ("removal",)
+
+
 @functools.cache
-def called_operations() -> frozenset[str]:
-    """Return the AWS operations that the library's source calls, such as `s3:GetObject`."""
+def called_operations(modules: tuple[str, ...] = ()) -> frozenset[str]:
+    """Return the AWS operations that the library's source, or these modules of it, call, such as `s3:GetObject`."""
     known = {f"{xform_name(name)}": f"{service}:{name}" for service in SERVICES for name in _operations(service)}
-    return frozenset(known[name] for name in _called_names() if name in known and name not in OURS)
+    return frozenset(known[name] for name in _called_names(modules) if name in known and name not in OURS)
 
 
-def called_actions() -> set[str]:
-    """Return the IAM actions of these operations.
+def called_actions(modules: tuple[str, ...] = ()) -> set[str]:
+    """Return the IAM actions of the operations that the library, or these modules of it, call.
 
     :raises KeyError: for an operation of S3 whose actions nobody has looked up yet.
     """
     found: set[str] = set()
-    for operation in called_operations():
+    for operation in called_operations(modules):
         found |= ACTIONS[operation] if operation.startswith("s3:") else {operation}
-    if any("VersionId=" in path.read_text() for path in _sources()):
+    if any(re.search(r"VersionId\b", path.read_text()) for path in _sources(modules)):
         found.add(VERSION_ACTION)
     return found
 
@@ -108,12 +112,12 @@ def _operations(service: str) -> list[str]:
     return list(botocore.session.get_session().get_service_model(service).operation_names)
 
 
-def _sources() -> list[Path]:
-    return sorted(LIBRARY.rglob("*.py"))
+def _sources(modules: tuple[str, ...] = ()) -> list[Path]:
+    return [path for path in sorted(LIBRARY.rglob("*.py")) if not modules or path.stem in modules]
 
 
-def _called_names() -> Iterator[str]:
-    for path in _sources():
+def _called_names(modules: tuple[str, ...]) -> Iterator[str]:
+    for path in _sources(modules):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 yield node.func.attr

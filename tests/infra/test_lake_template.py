@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cfn_templates import Statement, load, policy, resolve
-from code_actions import IMPLIED, called_actions, called_operations, stated_actions
+from code_actions import ERASING, IMPLIED, called_actions, called_operations, stated_actions
 
 from entra_lake import layout
 from entra_lake.audit import audit
@@ -118,8 +118,18 @@ def test_only_erasure_deletes() -> None:
     assert holders == {"ErasurePolicy"}
     attached = template["Resources"]["ErasureRole"]["Properties"]["ManagedPolicyArns"]
     assert attached == [{"Ref": "WriterPolicy"}, {"Ref": "ErasurePolicy"}]
+
+
+def test_the_erasure_role_may_do_what_erasing_calls_and_no_more() -> None:
+    """Nothing but the erasing module deletes; its calls are allowed in both buckets, and nothing else is added."""
     deleting = {action for action in called_actions() if action.startswith("s3:Delete")}
-    assert deleting <= granted("ErasurePolicy")
+    assert deleting == {action for action in called_actions(ERASING) if action.startswith("s3:Delete")} != set()
+    for bucket in ("Bucket", "ResultsBucket"):
+        inside = (f"${{{bucket}.Arn}}", f"${{{bucket}.Arn}}/*")
+        for_both = [item for name in ("WriterPolicy", "ErasurePolicy") for item in allowed(name)]
+        may = {action for item in for_both if not {*inside}.isdisjoint(item.resources) for action in item.actions}
+        assert may >= called_actions(ERASING)
+    assert granted("ErasurePolicy") <= called_actions(ERASING)
 
 
 @pytest.mark.parametrize("name", ["Writer", "Reader", "Erasure"])

@@ -10,6 +10,7 @@ STREAM = Stream(
     doc_url="https://learn.microsoft.com/graph/api/resources/directoryaudit?view=graph-rest-1.0",
     description="Changes in the directory: users, groups, roles, applications and policies, with old and new values.",
     time_digits=7,
+    actor=("initiatedBy.user.id", "initiatedBy.user.userPrincipalName"),
     columns=(
         Column("id", Type.STRING, "id", "Id of the record; not always a GUID, and it may hold spaces."),
         Column(

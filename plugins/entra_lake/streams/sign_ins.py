@@ -30,6 +30,7 @@ STREAM = Stream(
     path="auditLogs/signIns",
     time_field="createdDateTime",
     permission="AuditLog.Read.All",
+    actor=("userId", "userPrincipalName"),
     licence="Microsoft Entra ID P1 (one licence in the tenant is enough)",
     doc_url="https://learn.microsoft.com/graph/api/resources/signin?view=graph-rest-1.0",
     description="Interactive sign-ins of users; v1.0 serves no non-interactive or service principal sign-ins.",
