@@ -9,16 +9,19 @@ LOCKS := requirements.lock requirements-sandbox.lock requirements-test.lock
 # checkov pins an older boto3 than the lake uses: the linters of infra/ have an environment of their own.
 LINT := $(VENV)/lint
 LINT_READY := $(LINT)/.ready
+# Airflow's operator for Microsoft Graph brings some 80 packages that the lake does not need.
+OPERATOR := $(VENV)/operator
+OPERATOR_READY := $(OPERATOR)/.ready
 UV_VERSION := 0.13.9
 PORT ?= 8080
 export PYTHONPATH := plugins:.
 # Compiled modules halve the start of Airflow; some machines switch them off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up test soak quick lint bench docs format lock collect reconcile coverage watch verify rebuild clean
+.PHONY: help run up test soak quick lint bench bench-extraction docs format lock collect reconcile coverage watch verify rebuild clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(READY) ## one day from a simulated tenant to an answered query (DAY=2026-11-20 takes another day)
 	@$(BIN)/python -m sandbox.local.run $(if $(DAY),--day $(DAY))
@@ -59,6 +62,9 @@ lint: $(READY) ## style, types, Airflow's own rules
 bench: $(READY) ## what a day of 100,000 sign-ins costs, step by step (RECORDS= and ROUNDS= change it)
 	@$(BIN)/python benchmarks/day.py --records $(or $(RECORDS),100000) --rounds $(or $(ROUNDS),3)
 
+bench-extraction: $(READY) $(OPERATOR_READY) ## how fast a large day is read, beside other ways to page (WRITE=1 keeps the result)
+	@$(BIN)/python -m benchmarks.extraction $(if $(WRITE),--write)
+
 format: $(READY) ## put the code into its form
 	@$(BIN)/ruff check -q --fix --select I . ; $(BIN)/ruff format .
 
@@ -67,7 +73,7 @@ docs: $(READY) ## write the data dictionary and the page on detections anew
 	@$(BIN)/python -m entra_lake.detection_guide docs/detections.md
 
 lock: $(READY) ## resolve requirements*.in anew
-	@for group in requirements requirements-sandbox requirements-test requirements-lint; do \
+	@for group in requirements requirements-sandbox requirements-test requirements-lint requirements-operator; do \
 	  $(BIN)/uv pip compile --system-certs --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $$group.in -o $$group.lock || exit 1; \
 	done
 
@@ -87,4 +93,10 @@ $(LINT_READY): requirements-lint.lock $(READY)
 	@echo "Installing the linters of infra/ into $(LINT) ..."
 	@$(BIN)/python -m venv $(LINT)
 	@$(BIN)/uv pip install --system-certs --quiet --python $(LINT)/bin/python --require-hashes -r requirements-lint.lock
+	@touch $@
+
+$(OPERATOR_READY): requirements-operator.lock $(READY)
+	@echo "Installing Airflow's operator for Microsoft Graph into $(OPERATOR) ..."
+	@$(BIN)/python -m venv $(OPERATOR)
+	@$(BIN)/uv pip install --system-certs --quiet --python $(OPERATOR)/bin/python --require-hashes -r requirements-operator.lock
 	@touch $@

@@ -119,14 +119,10 @@ DEFECTS: Mapping[str, Fault] = {
     "D2": Fault("an exception is printed and swallowed", "the run succeeds, and no alarm can fire"),
     "D3": Fault("all pages held, one call deep each; one token", "long listings end by exhaustion"),
     "D4": Fault("an empty page ends the listing", "what its next link leads to is lost"),
-    "D5": Fault(
-        "the newest event's time is the checkpoint", "later arrivals below it are never asked for", "not tested yet"
-    ),
-    "D5b": Fault(
-        "`gt` the newest event's time", "records of the same second that come later are lost", "not tested yet"
-    ),
-    "D6": Fault("each window is read once, at once", "what comes some minutes late is never seen", "not tested yet"),
-    "D7": Fault("streams share one checkpoint", "progress of one skips the other", "not tested yet"),
+    "D5": Fault("the newest event's time is the checkpoint", "later arrivals below it are never asked for"),
+    "D5b": Fault("`gt` the newest event's time", "records of the same second that come later are lost"),
+    "D6": Fault("each window is read once, at once", "what comes some minutes late is never seen"),
+    "D7": Fault("streams share one checkpoint", "progress of one skips the other"),
     "D8": Fault("the first page is written over the others", "all later pages are lost"),
     "D9": Fault("windows end at 23:59:59.999999, `lt`", "the last instant of each day is lost"),
     "D10": Fault("after some failures a window is written as nothing", "an outage looks like a quiet day"),
@@ -134,9 +130,7 @@ DEFECTS: Mapping[str, Fault] = {
     "D12": Fault("every sync begins from nothing", "nothing is known, all is written again"),
     "D13": Fault("429 skips the window; large answers are dropped", "throttled slices are lost"),
     "D14": Fault("an error's body is an empty page", "the checkpoint moves over what was not had"),
-    "D15": Fault(
-        "retries change the address; next links are not followed", "only first pages, of first tries", "not tested yet"
-    ),
+    "D15": Fault("retries change the address; next links are not followed", "only first pages, of first tries"),
     "D16": Fault("the pause that was asked for is not kept", "throttled for ever"),
 }
 
