@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import pytest
 
 from entra_lake.detections import RESULT_COLUMNS, Detection, read_detections
+from entra_lake.flatten import unflatten
+from entra_lake.schema import Stream, Type
 from entra_lake.settings import DetectionSettings, include_folder
 from entra_lake.streams import STREAMS
 from entra_lake.tables import prepare
@@ -95,6 +98,59 @@ def test_trino_accepts_every_view(view: View, streams: tuple[str, ...]) -> None:
         }
         columns = {name: held for name, held in lake_columns().items() if name.removesuffix("_history") not in absent}
         assert check(view.select("entra_lake", streams), columns) == []
+
+
+#: What a `_nopii` view shows as it is: neither who somebody is, nor where they were, nor what holds such things.
+SHOWN = {
+    "sign_ins": {
+        "id", "correlation_id", "app_id", "app_display_name", "resource_id", "resource_display_name", "client_app_used",
+        "conditional_access_status", "device_detail_operating_system", "device_detail_browser",
+        "device_detail_trust_type", "location_country_or_region", "risk_detail", "risk_level_aggregated",
+        "risk_level_during_sign_in", "risk_state", "risk_event_types_v2_json",
+    },
+    "directory_audits": {
+        "id", "correlation_id", "activity_display_name", "category", "operation_type", "logged_by_service", "result",
+        "initiated_by_user_user_type", "initiated_by_app_app_id", "initiated_by_app_service_principal_id",
+        "modified_property_names",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_nopii_views_show_nobody(stream: Stream, desk: Desk) -> None:
+    """Of a record whose every member is marked, a `_nopii` view shows the harmless ones, and none that is new."""
+    marks = {column.name: f"mark-{number:03}" for number, column in enumerate(stream.columns)}
+    numbers = {column.name: 1000.5 + number for number, column in enumerate(stream.columns)}
+    row: dict[str, object] = {}
+    for column in stream.stored_columns:
+        parts = {
+            item.keys: marks[item.name]
+            for item in stream.derived_columns
+            if item.keys[:-1] and item.keys[0] == column.path
+        }
+        collection = [marked(parts, 1) | {"newMember": marks[column.name]}] if parts else [marks[column.name]]
+        row[column.name] = {
+            Type.STRING: marks[column.name],
+            Type.DOUBLE: numbers[column.name],
+            Type.JSON: json.dumps(collection),
+            Type.INT: 4711,
+            Type.BOOLEAN: True,
+        }[column.type]
+    time = f"{DAYS[0]}T10:00:00Z"
+    desk.fill({stream: [{**unflatten(row, stream), stream.time_field: time, "newMember": "mark-new"}]})
+    text = json.dumps(desk.ask(f"SELECT * FROM {stream.name}_nopii"))
+    seen = {name for name, mark in marks.items() if mark in text or str(numbers[name]) in text}
+    assert seen == SHOWN[stream.name]
+    assert "mark-new" not in text
+
+
+def marked(parts: dict[tuple[str, ...], str], depth: int) -> dict[str, Any]:
+    """Return a member of a collection that holds each mark where its path leads, through further collections."""
+    found: dict[str, Any] = {}
+    for keys, mark in parts.items():
+        inner = {keys_: mark_ for keys_, mark_ in parts.items() if keys_[depth] == keys[depth]}
+        found[keys[depth]] = mark if len(keys) == depth + 1 else [marked(inner, depth + 1)]
+    return found
 
 
 @pytest.mark.parametrize("case", cases("detections"), ids=str)
