@@ -29,7 +29,7 @@ LAYERS = [
      "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
      "rereading", "lake_facts", "day_state", "due", "coverage", "coverage_text", "concerns", "advice",
      "failures", "dictionary",
-     "front_matter", "views", "parameters", "detections", "detection_guide", "rules",
+     "scratch", "front_matter", "views", "parameters", "detections", "detection_guide", "rules",
      "finding_columns"},
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
      "asking", "graph"},

@@ -18,6 +18,7 @@ WORDS: Final[Mapping[str, str]] = {
     "EL104": "S3 did not answer",
     "EL105": "Athena did not answer",
     "EL106": "other runs were first, time and again",
+    "EL107": "the worker's disk is full",
     "EL201": "a connection or setting is wrong",
     "EL202": "the login service refuses the application",
     "EL203": "a Graph permission is missing",

@@ -7,7 +7,8 @@ EntraLakeError                     code  a person or a program can look it up
 │  ├─ ListingBrokenError        EL103    the listing of a slice cannot go on: list the slice again
 │  ├─ StoreUnavailableError     EL104    S3 did not answer or refused for the moment
 │  ├─ AthenaUnavailableError    EL105    a query was throttled, cancelled or did not finish
-│  └─ ConflictError             EL106    somebody else wrote the same object first, several times
+│  ├─ ConflictError             EL106    somebody else wrote the same object first, several times
+│  └─ DiskFullError             EL107    this machine has no room for a build
 └─ FatalError                            nothing changes until a person acts
    ├─ ConfigurationError        EL201    a connection, a setting or a name is wrong
    ├─ CredentialError           EL202    the login service refused the application
@@ -114,6 +115,12 @@ class ConflictError(RetryableError):
     """Another writer kept winning the race for one object."""
 
     code = "EL106"
+
+
+class DiskFullError(RetryableError):
+    """This machine's disk has no room for what a step builds; another machine's may, or this one's later."""
+
+    code = "EL107"
 
 
 class FatalError(EntraLakeError):

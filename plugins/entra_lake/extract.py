@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -26,6 +24,7 @@ from entra_lake.passes import PassReport, SliceReport
 from entra_lake.raw import list_day
 from entra_lake.retention import rest_of, retention_days
 from entra_lake.schema import Stream
+from entra_lake.scratch import scratch
 from entra_lake.slices import SHORTEST_SLICE, Slice, check_day, iso
 from entra_lake.windows import start_of_day
 
@@ -92,8 +91,8 @@ def recall(lake: Lake, stream: Stream, day: date) -> Iterator[Memory]:
         file = open_parquet(lake.store, found[1])
         yield Memory(Known.from_parquet(file, start), file, raw.erased)
     else:
-        with tempfile.TemporaryDirectory(dir=lake.folder) as folder:
-            built = build_day(lake.store, stream, day, lake.tenant_id, Path(folder) / "known.parquet", raw)
+        with scratch(lake.folder) as folder:
+            built = build_day(lake.store, stream, day, lake.tenant_id, folder / "known.parquet", raw)
             with pq.ParquetFile(built.path) as file:
                 yield Memory(Known.from_parquet(file, start), file, raw.erased)
 

@@ -7,7 +7,6 @@ replaced: whoever built from fewer raw parts loses, builds again and keeps every
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -23,6 +22,7 @@ from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, staging_key
 from entra_lake.raw import list_day
 from entra_lake.schema import Stream
+from entra_lake.scratch import scratch
 from entra_lake.store import ABSENT, hash_content
 
 #: Lost races after which load gives up; each means that another run has loaded the day meanwhile.
@@ -71,8 +71,8 @@ def transform(lake: Lake, stream: Stream, day: date) -> Staged:
 
     :returns: where it is, and the ETag under which load may put it into the lake.
     """
-    with tempfile.TemporaryDirectory(dir=lake.folder) as folder:
-        etag, built, footer = build_if_needed(lake, stream, day, Path(folder))
+    with scratch(lake.folder) as folder:
+        etag, built, footer = build_if_needed(lake, stream, day, folder)
         if built is None:
             return Staged(etag=etag, rows=footer.rows, ids=footer.ids)
         sha256 = hash_content(built.path)
@@ -87,13 +87,13 @@ def load(lake: Lake, stream: Stream, day: date, staged: Staged, jitter: Callable
     :raises ShrinkRefusedError: when the build holds fewer ids than the object that it would replace.
     :raises ConflictError: when other runs were first, time and again.
     """
-    with tempfile.TemporaryDirectory(dir=lake.folder) as folder:
-        path = Path(folder) / "staged.parquet"
+    with scratch(lake.folder) as folder:
+        path = folder / "staged.parquet"
         etag, ready = staged.etag, _fetch(lake, stream, day, staged, path)
         for race in range(MOST_RACES):
             if not ready:
                 lake.clock.sleep(min(_LONGEST_PAUSE_SECONDS, 0.1 * 2**race) * jitter() if race else 0.0)
-                etag, built, _ = build_if_needed(lake, stream, day, Path(folder))
+                etag, built, _ = build_if_needed(lake, stream, day, folder)
                 if built is None:
                     return _in_lake(lake, stream, day, is_new=race > 0)
                 path = built.path

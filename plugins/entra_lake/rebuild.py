@@ -7,7 +7,6 @@ in Athena and acknowledged; a build that holds fewer ids than were acknowledged 
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -26,6 +25,7 @@ from entra_lake.load import MOST_RACES
 from entra_lake.manifest import Manifest
 from entra_lake.raw import list_day
 from entra_lake.schema import Stream
+from entra_lake.scratch import scratch
 from entra_lake.store import ABSENT, StoredObject, hash_content
 from entra_lake.store_protocol import Store
 from entra_lake.tables import prepare, repair_partitions
@@ -114,13 +114,13 @@ def _is_right(lake: Lake, stream: Stream, day: date) -> Manifest | None:
 def _put_build(lake: Lake, stream: Stream, day: date) -> bool:
     """Put what raw gives into the lake; tell whether that changed anything."""
     key = lake_key(stream, day)
-    with tempfile.TemporaryDirectory(dir=lake.folder) as folder:
+    with scratch(lake.folder) as folder:
         for _ in range(MOST_RACES):
             # Both are read before raw is listed: who has listed less must lose, and raw then holds all that is known.
             found = lake.store.look(key)
             known = max(_acknowledged_ids(lake, stream, day), _held_ids(lake, stream, day))
             raw = list_day(lake.store, stream, day)
-            built = build_day(lake.store, stream, day, lake.tenant_id, Path(folder) / "rebuilt.parquet", raw)
+            built = build_day(lake.store, stream, day, lake.tenant_id, folder / "rebuilt.parquet", raw)
             _refuse_shrinking(key, built, known)
             if found and _holds(lake.store, found, built.path):
                 return False

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from ground import Ground, Grounds
+from plain_ground import PlainGround
 from proxy import Proxy
 
 from sandbox.serve import Sandbox
@@ -42,6 +44,22 @@ def fresh(grounds: Grounds) -> Iterator[Ground]:
         _set_back(found)
         yield found
         _set_back(found)
+
+
+@pytest.fixture(scope="session", name="tenant")
+def start_tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Start a small tenant without a cloud once."""
+    folder = tmp_path_factory.mktemp("faulty-tenant")
+    with Sandbox(folder, seed=7, now=NOW, frozen=True, sign_ins_per_day=90, with_aws=False, throttled=False) as running:
+        yield running
+
+
+@pytest.fixture
+def plain(tenant: Sandbox, tmp_path: Path) -> PlainGround:
+    """Give the tenant as it was at first, and an empty lake in a folder."""
+    tenant.tenant.reset()
+    tenant.clock.set(NOW)
+    return PlainGround(tenant, tmp_path)
 
 
 @pytest.fixture

@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ground import AUDITS, SIGN_INS
+from plain_ground import PlainGround
 
 from entra_lake import asking, checkpoints, day_state, extract, graph, lake_facts, layout
 from entra_lake.clock import Clock
 from entra_lake.collect import collect_day
-from entra_lake.connections import read_connection
 from entra_lake.crew import Crew
 from entra_lake.due import due
 from entra_lake.errors import FatalError, GraphUnavailableError, RetryableError, ThrottledError
@@ -27,21 +26,17 @@ from entra_lake.gate import Gate
 from entra_lake.graph import GraphClient
 from entra_lake.holdings import read_facts, read_manifests
 from entra_lake.known import Known
-from entra_lake.lake import Lake, open_lake
+from entra_lake.lake import Lake
 from entra_lake.listing import Memory
 from entra_lake.pages import Page
 from entra_lake.passes import PassReport, SliceReport
 from entra_lake.patience import Patience
 from entra_lake.raw import RawWriter, count_records, list_parts
 from entra_lake.schema import Stream
-from entra_lake.settings import LakeSettings
 from entra_lake.slices import Slice, filter_text, iso
 from sandbox import ticks
-from sandbox.environment import environment
-from sandbox.serve import Sandbox
 from simulation import DAY, true_contents
 from soak.contents import read_held
-from soak.world import MovedClock
 
 #: Rows on a page of the story's tenant: a day of it has several pages.
 ROWS = 30
@@ -83,39 +78,7 @@ class Harm:
         return {name for name, value in vars(self).items() if value}
 
 
-@dataclass
-class Ground:
-    """A tenant on a morning, and a lake in a folder that holds nothing yet."""
-
-    cloud: Sandbox
-    folder: Path
-
-    def open(self) -> Lake:
-        """Open the lake as a new process does."""
-        variables = environment(self.cloud.state.folder)
-        clock = MovedClock(sleep=self.wait, monotonic=self.cloud.clock.seconds, source=self.cloud.clock)
-        settings = LakeSettings(bucket="entra-lake", requests_per_10_seconds=1000)
-        return open_lake(
-            settings, get_connection=lambda name: read_connection(name, variables), clock=clock, to_dir=self.folder
-        )
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        self.cloud.clock.advance(seconds)
-
-    def fault(self, *faults: dict[str, Any]) -> None:
-        """Let the tenant go wrong in these ways, and no others."""
-        self.cloud.tenant.faults.clear()
-        self.cloud.tenant.faults.configure({"faults": list(faults)})
-
-    def show(self, name: str, time: str) -> None:
-        """Have the tenant show a sign-in of the day from now on."""
-        record = {"id": name, "createdDateTime": f"{DAY}T{time}"}
-        self.cloud.control.add_record({"stream": SIGN_INS.name, "record": record})
-        self.wait(60)
-
-
-def tell(ground: Ground) -> Harm:
+def tell(ground: PlainGround) -> Harm:
     """Play the story."""
     harm = Harm()
     ground.show("first instant", "00:00:00Z")
@@ -137,7 +100,7 @@ def tell(ground: Ground) -> Harm:
     return harm
 
 
-def _read(ground: Ground, stream: Stream, harm: Harm) -> None:
+def _read(ground: PlainGround, stream: Stream, harm: Harm) -> None:
     """Read the day, again and again as Airflow does, until the run is a success; and look at what it brought."""
     for _ in range(_TRIES):
         try:
@@ -154,7 +117,7 @@ def _read(ground: Ground, stream: Stream, harm: Harm) -> None:
     harm.stuck.append(stream.name)
 
 
-def _compare(ground: Ground, stream: Stream, harm: Harm) -> None:
+def _compare(ground: PlainGround, stream: Stream, harm: Harm) -> None:
     held, truth = read_held(ground.open(), stream, DAY), true_contents(ground.cloud, stream, DAY)
     view = held.view if held else {}
     harm.lost |= {name for name, content in truth.items() if view.get(name) != content}
@@ -163,7 +126,7 @@ def _compare(ground: Ground, stream: Stream, harm: Harm) -> None:
     harm.rewritten = max(harm.rewritten, raw - (held.rows if held else 0))
 
 
-def _hurry(ground: Ground, harm: Harm) -> None:
+def _hurry(ground: PlainGround, harm: Harm) -> None:
     """Count the requests that came within seven seconds of a refusal for haste."""
     asked = [(ticks.to_datetime(ticks.parse(item["time"])), item) for item in ground.cloud.tenant.graph.requests]
     refused = [moment for moment, item in asked if item["status"] == 429]
