@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from sqlglot import exp
 
 from entra_lake.detections import RESULT_COLUMNS, Detection, read_detections
 from entra_lake.flatten import unflatten
@@ -16,6 +17,7 @@ from entra_lake.settings import DetectionSettings, include_folder
 from entra_lake.streams import STREAMS
 from entra_lake.tables import prepare
 from entra_lake.views import View, read_views
+from sandbox.aws.trino_lint import parse
 from sandbox.serve import Sandbox
 from simulation import NOW, make_lake
 from sql_cases import Case, Desk, cases, compare
@@ -182,3 +184,20 @@ def test_trino_accepts_every_detection(detection: Detection) -> None:
     absent |= {view.name for view in VIEWS.values() if not view.is_for(detection.streams)}
     columns = {name: held for name, held in lake_columns().items() if name.removesuffix("_history") not in absent}
     assert check(detection.render(DAYS[-1], DetectionSettings()), columns) == []
+
+
+@pytest.mark.parametrize("detection", DETECTIONS.values(), ids=DETECTIONS)
+def test_every_detection_limits_the_days_that_it_reads(detection: Detection) -> None:
+    """Wherever a rule reads a table or view, it says which partitions: else it would read all days there are."""
+    tree = parse(detection.render(DAYS[-1], DetectionSettings()))
+    own = {part.alias for part in tree.find_all(exp.CTE)}
+    readers = [table.parent_select for table in tree.find_all(exp.Table) if table.name not in own]
+    assert readers
+    for reader in readers:
+        where = reader.args["where"]
+        assert {literal.this for literal in _dt_literals(where)} & {str(DAYS[-1])}, reader.sql()
+
+
+def _dt_literals(where: exp.Expression) -> list[exp.Expression]:
+    conditions = [node for node in where.find_all(exp.EQ, exp.Between) if node.this.name == "dt"]
+    return [literal for condition in conditions for literal in condition.find_all(exp.Literal)]

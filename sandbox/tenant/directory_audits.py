@@ -33,20 +33,23 @@ KEY_ADDED = Activity(
     target="Application",
     changed=_NEW_KEY,
 )
+#: Everyday life: a secret that has run out is taken away.
+_KEY_REMOVED = KEY_ADDED._replace(changed=(_NEW_KEY[0], _NEW_KEY[2], []))
 _CORE, _RESET, METHODS = "Core Directory", "Self-service Password Management", "Authentication Methods"
+#: The common ones first: what stands last is seldom.
 _ACTIVITIES = (
-    KEY_ADDED,
     Activity("Update user", "UserManagement", "Update", _CORE, "User", ("JobTitle", [""], ["Gardener"])),
     Activity("Change user license", "UserManagement", "Update", _CORE, "User", ("AssignedLicense", [], ["SPB"])),
     Activity("Add member to group", "GroupManagement", "Assign", _CORE, "Group", ("Group.DisplayName", None, "Shop")),
     Activity("Remove member from group", "GroupManagement", "Unassign", _CORE, "Group"),
     Activity("Update service principal", "ApplicationManagement", "Update", _CORE, "ServicePrincipal"),
-    Activity("Update policy", "Policy", "Update", _CORE, "Policy", ("StsPolicy", "False", "True")),
-    Activity("Change password (self-service)", "UserManagement", "Update", _RESET, "User"),
-    Activity("User registered security info", "UserManagement", "Create", METHODS, "User"),
     Activity("Register device", "Device", "Add", "Device Registration Service", "Device", ("Enabled", [], [True])),
-    Activity("Invite external user", "UserManagement", "Add", "Invited Users", "User"),
+    Activity("Change password (self-service)", "UserManagement", "Update", _RESET, "User"),
+    _KEY_REMOVED,
+    Activity("Update policy", "Policy", "Update", _CORE, "Policy", ("StsPolicy", "False", "True")),
     Activity("Add eligible member to role in PIM completed (permanent)", "RoleManagement", "Add", "PIM", "Role"),
+    Activity("User registered security info", "UserManagement", "Create", METHODS, "User"),
+    Activity("Invite external user", "UserManagement", "Add", "Invited Users", "User"),
 )
 _ID_PREFIXES = {
     "Core Directory": "Directory",
@@ -69,7 +72,7 @@ class DirectoryAuditMaker:
         random = self._random
         if random.random() < 0.8:
             self._correlation = guid(random)
-        activity = _ACTIVITIES[int(random.random() * len(_ACTIVITIES))]
+        activity = _ACTIVITIES[int(random.random() ** 2 * len(_ACTIVITIES))]
         people = self._cast.people
         actor = people[int(random.random() ** 2 * len(people))]
         subject = people[int(random.random() * len(people))]

@@ -18,8 +18,8 @@ DELAYS = ((0.95, 3, 120), (0.99, 120, 300), (0.999, 300, 7_200), (1.0, 7_200, 43
 _AT_RISK = {
     "riskState": "atRisk",
     "riskDetail": "none",
-    "riskLevelAggregated": "medium",
-    "riskLevelDuringSignIn": "medium",
+    "riskLevelAggregated": "low",
+    "riskLevelDuringSignIn": "low",
     "riskEventTypes_v2": ["unfamiliarFeatures"],
 }
 _REMEDIATED = {**_AT_RISK, "riskState": "remediated", "riskDetail": "userPerformedSecuredPasswordReset"}

@@ -27,9 +27,9 @@ def _hosting(city: str, country: str, latitude: float, longitude: float, network
 
 
 SPRAY_FROM = (
-    _hosting("Amsterdam", "NL", 52.37403, 4.88969, "203.0.113."),
-    _hosting("Singapore", "SG", 1.28967, 103.85007, "203.0.113."),
-    _hosting("Reykjavik", "IS", 64.13548, -21.89541, "203.0.113."),
+    _hosting("Amsterdam", "NL", 52.37403, 4.88969, "203.0.113.17"),
+    _hosting("Singapore", "SG", 1.28967, 103.85007, "203.0.113.38"),
+    _hosting("Reykjavik", "IS", 64.13548, -21.89541, "203.0.113.52"),
 )
 ATTACKER = _hosting("Chisinau", "MD", 47.00556, 28.8575, "203.0.113.66")
 

@@ -2,7 +2,8 @@
 
 Nights of password spraying from abroad, one right guess, push prompts until somebody accepts, mail read over a legacy
 protocol, a malicious application with consent, a second phone registered, a credential on an application, a new
-administrator; in the morning the break-glass account puts an end to it. The climax is on `story_day`.
+administrator. The victim, awake from the prompts, looks at her mail and sees nothing; in the morning the break-glass
+account puts an end to it. The climax is on `story_day`.
 """
 
 # ruff: noqa: PLR2004 - the plot
@@ -92,7 +93,8 @@ class _Story:
     def _sign_in(  # noqa: PLR0913, PLR0917 - who, what, where, how
         self, at: int, who: Person, tool: Device, where: Place, app: App, status: Json
     ) -> Scene:
-        address = where.network if where is ATTACKER else f"{where.network}{self._random.randrange(10, 60)}"
+        is_machine = where is ATTACKER or where in SPRAY_FROM
+        address = where.network if is_machine else f"{where.network}{self._random.randrange(10, 60)}"
         record_id, correlation = guid(self._random), guid(self._random)
         attempt = Attempt(who, tool, where, app, address, correlation)
         return Scene("sign_ins", at, sign_in(self._cast, record_id, ticks.iso(at, 0), attempt, status))
@@ -106,7 +108,9 @@ class _Story:
                 status = NOT_FOUND if person in ghosts else status_of(50126)
                 device = LEGACY if attempt % 3 else SPRAYER
                 status = LOCKED if attempt == 15 else status
-                yield self._sign_in(at, person, device, SPRAY_FROM[attempt % 3], LEGACY_APP, status)
+                yield self._sign_in(at, person, device, SPRAY_FROM[night % 3], LEGACY_APP, status)
+        # The guess: right, but not enough.
+        yield self._sign_in(self._at("00:58:20"), self._victim, SPRAYER, SPRAY_FROM[0], APPS[0], status_of(50074))
 
     def _fatigue(self) -> Iterator[Scene]:
         at = self._at("01:10:00")
@@ -121,6 +125,7 @@ class _Story:
         yield self._sign_in(self._at("01:43:30"), self._victim, INTRUDER, ATTACKER, MAIL_APP, status_of(65001))
         yield _found_risky(self._sign_in(self._at("01:44:05"), self._victim, INTRUDER, ATTACKER, MAIL_APP, done))
         yield _found_risky(self._sign_in(self._at("02:02:47"), self._victim, INTRUDER, ATTACKER, PORTAL, ACCEPTED))
+        yield self._sign_in(self._at("02:09:15"), self._victim, self._victim.devices[0], place(0), APPS[1], done)
         yield self._sign_in(self._at("02:20:10"), self._planted, INTRUDER, ATTACKER, PORTAL, done)
 
     def _audit(self, at: int, activity: Activity, targets: list[Json], correlation: str | None = None) -> Scene:

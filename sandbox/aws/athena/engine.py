@@ -18,6 +18,7 @@ from sandbox.aws.athena.catalog import Catalog, Table
 from sandbox.aws.athena.dialect import to_duckdb
 from sandbox.aws.athena.errors import NotSimulatedError, QueryFailedError, failure
 from sandbox.aws.athena.pruning import columns_needed, partitions_needed
+from sandbox.aws.athena.pushdown import push_conditions
 from sandbox.aws.athena.relations import File, files_of, relation
 from sandbox.aws.athena.remembered import Remembered
 from sandbox.aws.athena.results import Result, Row, column_type, render
@@ -103,10 +104,11 @@ class Engine:
 
     def plan(self, query: Query) -> None:
         """Choose the partitions and list their objects as they are now."""
+        tree = push_conditions(query.tree)
         for name, table in query.tables.items():
             parts = self.catalog.partitions(table)
             if table.keys:
-                parts = partitions_needed(query.tree, table, parts, self._evaluate)
+                parts = partitions_needed(tree, table, parts, self._evaluate)
             else:
                 parts = [relations.Partition((), table.location)]
             query.files[name] = files_of(self.catalog, parts)

@@ -10,7 +10,7 @@ from sqlglot.optimizer.pushdown_projections import pushdown_projections
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from sandbox.aws.athena.catalog import Partition, Table
-from sandbox.aws.athena.pushdown import conditions, push_conditions
+from sandbox.aws.athena.pushdown import conditions
 
 Name = tuple[str, str]
 
@@ -37,8 +37,7 @@ def columns_needed(tree: exp.Expression) -> dict[Name, set[str]]:
 def partitions_needed(
     tree: exp.Expression, table: Table, all_parts: list[Partition], evaluate: Evaluate
 ) -> list[Partition]:
-    """Return the partitions that may hold rows of the result."""
-    tree = push_conditions(tree)
+    """Return the partitions that may hold rows of the result of a tree that `push_conditions` returned."""
     kept: set[tuple[str, ...]] = set()
     for scope in traverse_scope(tree):
         for alias, found in _tables(scope):
