@@ -35,6 +35,7 @@ NIGHT = {
     "mfa_denied": {VICTIM},
     "mfa_fatigue": {VICTIM},
     "new_country": {VICTIM, PLANTED},
+    "password_only_sign_in": {VICTIM},
     "password_spray": {None},
     "privileged_role_assigned": {VICTIM},
     "risky_sign_in_succeeded": {VICTIM},
@@ -78,7 +79,7 @@ def served(cloud: Sandbox, stream: Stream, days: list[date]) -> list[dict[str, A
 
 @pytest.mark.slow
 def test_the_hacked_account_is_found(story: Story) -> None:
-    """Each deed of the night is told by its rule, and about nobody else: fifteen rules speak."""
+    """Each deed of the night is told by its rule, and about nobody else: sixteen rules speak."""
     found = {name: {row["user_principal_name"] for row in story.findings(rule)} for name, rule in LOUD.items()}
     assert {name: who for name, who in found.items() if who} == NIGHT
 

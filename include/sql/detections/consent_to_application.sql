@@ -63,11 +63,11 @@ grants AS (
     filter(
       split(lower(CASE
         WHEN lower(t.activity_display_name) = 'add delegated permission grant' THEN f.permissions
-        ELSE array_join(regexp_extract_all(
+        ELSE nullif(array_join(regexp_extract_all(
           CASE WHEN strpos(f.permissions, '=>') > 0 THEN substr(f.permissions, strpos(f.permissions, '=>'))
             ELSE f.permissions END,
           'Scope: *([^,\]]*)', 1
-        ), ' ')
+        ), ' '), '')
       END), ' '),
       permission -> permission <> '' AND NOT contains({{ harmless_permissions }}, permission)
     ) AS powers

@@ -38,8 +38,9 @@ SELECT
   max(user_principal_name) AS user_principal_name,
   CASE WHEN min(ip_address) = max(ip_address) THEN max(ip_address) END AS ip_address,
   coalesce(max(user_principal_name), max(user_id)) || ' signed in at risk'
-    || coalesce(' (' || nullif(array_join(array_sort(array_distinct(flatten(array_agg(risk_event_types)))), ', '), '') || ')',
-      '')
+    || coalesce(' (' || nullif(array_join(array_sort(array_distinct(flatten(
+      array_agg(risk_event_types) FILTER (WHERE risk_event_types IS NOT NULL)
+    ))), ', '), '') || ')', '')
     || CASE WHEN min(ip_address) = max(ip_address) THEN ' from ' || max(ip_address) ELSE '' END AS summary,
   json_format(CAST(slice(array_agg('sign_ins:' || id ORDER BY event_time, id), 1, 20) AS json)) AS evidence_json
 FROM sign_in_outcomes
