@@ -24,12 +24,11 @@ what_to_do:
   - Ask the user whether they are there. Does the device fit?
   - If not, reset the password, revoke all sessions, and look at what the account did since.
 --- */
-WITH sign_ins_made AS (
+WITH successes AS (
   SELECT
     id,
     event_time,
     dt,
-    coalesce(user_id, lower(user_principal_name)) AS account,
     user_id,
     user_principal_name,
     ip_address,
@@ -38,15 +37,29 @@ WITH sign_ins_made AS (
   FROM sign_in_outcomes
   WHERE dt BETWEEN {{ first_day }} AND {{ day }}
     AND outcome = 'success'
-    AND country IS NOT NULL
     AND coalesce(user_id, user_principal_name) IS NOT NULL
+),
+-- A record without the user's id is of the account that has the name.
+names AS (
+  SELECT lower(user_principal_name) AS name, max(user_id) AS user_id
+  FROM successes
+  WHERE user_id IS NOT NULL AND user_principal_name IS NOT NULL
+  GROUP BY lower(user_principal_name)
+),
+by_account AS (
+  SELECT s.*, coalesce(s.user_id, n.user_id, lower(s.user_principal_name)) AS account
+  FROM successes AS s
+  LEFT JOIN names AS n ON n.name = lower(s.user_principal_name)
+),
+sign_ins_made AS (
+  SELECT *
+  FROM by_account
+  WHERE country IS NOT NULL
     AND NOT contains({{ expected_countries }}, lower(country))
     AND none_match({{ trusted_networks }}, network -> starts_with(lower(coalesce(ip_address, '')), network))
 ),
 seen_accounts AS (
-  SELECT DISTINCT coalesce(user_id, lower(user_principal_name)) AS account
-  FROM sign_in_outcomes
-  WHERE dt BETWEEN {{ first_day }} AND {{ day }} AND dt < {{ day }} AND outcome = 'success'
+  SELECT DISTINCT account FROM by_account WHERE dt < {{ day }}
 ),
 seen_by_account AS (
   SELECT DISTINCT account, country FROM sign_ins_made WHERE dt < {{ day }}
