@@ -137,7 +137,7 @@ def measure(scheme: Scheme, situation: Situation, records: Records, options: Opt
         STREAM,
         options.retention_days,
         options.short if situation.is_short else 0.0,
-        Random(f"{options.seed}/{scheme.name}/{situation.name}"),
+        Random(f"{options.seed}/{scheme.name}"),
         _at(FIRST_DAY) + scheme.first_at,
     )
     down = (_at(FIRST_DAY + 9 * ONE_DAY), _at(FIRST_DAY + (9 + options.outage_days) * ONE_DAY))

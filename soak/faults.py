@@ -102,12 +102,13 @@ DATA: dict[str, Maker] = {
     "short listing, middle": _short("middle"),
     "live listing": _always("live_listing"),
 }
+LAPSE = "retention of three days"
 #: Settings of the tenant that are faults while they last.
 SETTINGS: dict[str, Spec] = {
     "connection refused": {"down": True},
     "tokens of a minute": {"token_seconds": 60},
     "links of a second": {"skiptoken_seconds": 1},
-    "retention of three days": {"retention_days": 3},
+    LAPSE: {"retention_days": 3},
 }
 _ZONES = ("raw/", "lake/", "staging/", "checkpoints/", "manifests/", "budget/", ".")
 
@@ -152,7 +153,7 @@ AWS = {**S3, **ATHENA}
 #: What strikes a run of a day, by where it strikes.
 GROUPS: dict[str, tuple[str, ...]] = {
     "transport": (*TRANSPORT, "connection refused"),
-    "protocol": (*PROTOCOL, "links of a second", "retention of three days"),
+    "protocol": (*PROTOCOL, "links of a second", LAPSE),
     "throttling": tuple(THROTTLING),
     "login": (*LOGIN, "tokens of a minute"),
     "data": tuple(DATA),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 
 from entra_lake.due import due, lost_days
 from entra_lake.holdings import read_facts
-from entra_lake.lake_facts import LakeFacts
+from entra_lake.lake_facts import FIRST_READING_AT, LakeFacts
 from entra_lake.layout import LAKE_KEY
+from entra_lake.manifest import Manifest
 from entra_lake.reconcile import MOST_READINGS, find_due
 from entra_lake.schema import Stream
 from entra_lake.slices import ONE_DAY
@@ -60,6 +62,8 @@ class Life:
     outages: list[timedelta] = field(default_factory=list)
     #: days that aged out, as the library lists them and as the audit finds them
     aged_out: tuple[list[tuple[str, date]], list[tuple[str, date]]] = ([], [])
+    #: days whose newest reading nobody has made, when all was given time to settle
+    unpaid: list[tuple[str, date]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.mischief = Mischief(self.world, self.random)
@@ -178,10 +182,11 @@ class Life:
         self.faulty = 0.0
         self.world.wait_until(max(self._down_until, self.world.now) + timedelta(hours=12))
         for number in range(20):
-            if not self.reconcile(f"settle {number}"):
+            if not self.reconcile(f"settle {number}") and self.world.now.time() > FIRST_READING_AT.replace(tzinfo=None):
                 break
             self.world.wait(5 * 3600)
         facts, manifests = self._facts(), self._manifests.read()
+        self.unpaid = self._find_unpaid(manifests, facts)
         oldest = self.world.today - timedelta(days=facts.retention_days if facts else 0)
         for key in [key for key in self.ledger.attempts if key[1] >= oldest]:
             manifest = manifests.get((key[0].name, key[1]))
@@ -189,9 +194,31 @@ class Life:
                 DayRun(self.shop, *key, "last look").go()
         self._manifests.forget()
 
+    def _find_unpaid(
+        self, manifests: Mapping[tuple[str, date], Manifest], facts: LakeFacts | None
+    ) -> list[tuple[str, date]]:
+        """Return the days that were not read since their newest age has come, by a rule that asks nobody's `due`."""
+        if facts is None:
+            return []
+        newest = {
+            self.world.today - age * ONE_DAY: max(reached for reached in facts.ages if reached <= age)
+            for age in range(1, facts.retention_days)
+        }
+        return [
+            (stream.name, day)
+            for stream in self._streams()
+            for day, age in newest.items()
+            if not _is_read_since(manifests.get((stream.name, day)), day + age * ONE_DAY)
+        ]
+
     def _facts(self) -> LakeFacts | None:
         lake = self.world.open()
         return read_facts(lake) if lake.store.look(LAKE_KEY) else None
 
     def _streams(self) -> tuple[Stream, ...]:
         return self.world.open().streams
+
+
+def _is_read_since(manifest: Manifest | None, day: date) -> bool:
+    """Tell whether a complete pass was begun on that day or later."""
+    return manifest is not None and any(str(item["started_at"]) >= f"{day}" for item in manifest.passes)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
+from entra_lake.layout import RETENTION_KEY
 from sandbox.serve import Sandbox
-from soak.faults import AWS, CLOCK, GRAPH, GROUPS, SETTINGS, THROTTLE, Spec
+from soak.faults import AWS, CLOCK, GRAPH, GROUPS, LAPSE, SETTINGS, THROTTLE, Spec
 from soak.world import World
 
 
@@ -79,6 +80,8 @@ class Mischief:
     def calm(self) -> None:
         """Let everything go right again, in pages of any size; count what struck."""
         self._count()
+        if LAPSE in self._on:  # the licence is renewed, and somebody tells the lake
+            self._world.delete(RETENTION_KEY)
         tenant, aws = self._cloud.tenant, self._cloud.aws
         tenant.faults.clear()
         aws.faults.clear()

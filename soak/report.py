@@ -43,6 +43,7 @@ class Report:
     invented: int
     misshown: int
     miscounted: int
+    unpaid: int
     aged_out: int
     outage_hours: list[int]
     injected: dict[str, int]
@@ -76,6 +77,7 @@ class Report:
             invented=sum(len(item.invented) for item in every),
             misshown=sum(len(item.misshown or ()) for item in every),
             miscounted=sum(item.miscounted for item in every),
+            unpaid=len(life.unpaid),
             aged_out=len(found),
             outage_hours=[int(gap.total_seconds() // 3600) for gap in life.outages],
             injected={name: number for name, number in sorted(life.mischief.injected.items()) if number},
@@ -87,7 +89,7 @@ class Report:
     @property
     def is_right(self) -> bool:
         """Tell whether the promise was kept."""
-        wrong = self.lost + self.doubled + self.invented + self.misshown + self.miscounted
+        wrong = self.lost + self.doubled + self.invented + self.misshown + self.miscounted + self.unpaid
         return not wrong and not self.unnamed
 
     def facts(self) -> dict[str, Any]:
@@ -121,7 +123,7 @@ class Report:
         lines += [f"  WRONG {name} {day}: listed as lost or not, differently" for name, day in sorted(self.unnamed)]
         lines.append(
             f"  lost {self.lost}, doubled {self.doubled}, invented {self.invented}, "
-            f"shown wrongly {self.misshown}, miscounted {self.miscounted}"
+            f"shown wrongly {self.misshown}, miscounted {self.miscounted}, readings not made {self.unpaid}"
         )
         return [*lines, f"  again: python -m soak {self.arguments}"]
 

@@ -16,7 +16,7 @@ from entra_lake.due import affordable, due, estimate_requests
 from entra_lake.lake_facts import LakeFacts
 from entra_lake.layout import pass_id
 from entra_lake.manifest import Manifest, add_passes
-from entra_lake.passes import PassReport, SliceReport
+from entra_lake.passes import PassReport, SliceReport, summarise
 from entra_lake.reconcile import MOST_READINGS
 from entra_lake.schema import Stream
 from entra_lake.slices import ONE_DAY, Slice, filter_text, iso
@@ -199,7 +199,7 @@ class ThisOne:
             tenant_id=self.facts.tenant_id,
             committed_at=iso(desk.now),
             retention_days=self.facts.retention_days,
-            passes=add_passes(known.passes if known else (), [report]),
+            passes=add_passes(known.passes if known else (), [summarise(report)]),
             object={},
             athena={},
             reread_ages=self.facts.reread_ages,

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from entra_lake import build, listing
+from entra_lake import build, due, listing
+from entra_lake.due import Debt
+from entra_lake.lake_facts import LakeFacts
 from entra_lake.layout import pass_start
+from entra_lake.manifest import Manifest
 from entra_lake.pages import Page
 from entra_lake.resolve import Rows, Wanderers
 from entra_lake.versions import Version
 from entra_lake.windows import Records
+from soak import comparison
+from soak.document import DOCUMENT, WRONG, fault_table, put, read_results, soak_table
 from soak.experiment import soak
+from soak.faults import ALL_GROUPS
 from soak.options import Options
 
 pytestmark = pytest.mark.slow
@@ -71,3 +78,54 @@ def test_a_doubled_record_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     report = soak(SHORTEST, tmp_path)
     assert report.doubled > 0
     assert not report.is_right
+
+
+def test_an_old_content_in_the_view_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that goes on showing the first content of a record that has changed does not pass."""
+    right = build.resolve
+
+    def first(records: Records, passes: Sequence[str], wanderers: Wanderers) -> Rows:
+        rows = right(records, passes, wanderers)
+        return replace(rows, versions=[item and replace(item, is_latest=item.number == 1) for item in rows.versions])
+
+    monkeypatch.setattr(build, "resolve", first)
+    report = soak(SHORTEST, tmp_path)
+    assert report.misshown > 0
+    assert not report.is_right
+
+
+def test_a_reading_that_nobody_makes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that reads each day once, and calls nothing due after that, does not pass."""
+    right = due.owed
+
+    def once(manifest: Manifest | None, now: datetime, lake: LakeFacts, day: date) -> Debt | None:
+        return right(manifest, now, lake, day) if manifest is None else None
+
+    monkeypatch.setattr(due, "owed", once)
+    report = soak(SHORTEST, tmp_path)
+    assert report.unpaid > 0
+    assert not report.is_right
+
+
+def test_schemes_are_told_apart(tmp_path: Path) -> None:
+    """Reading a day once loses what comes late; this lake's scheme loses nothing, even beside an outage."""
+    options = comparison.Options(days=4, sign_ins_per_day=150, retention_days=8, outage_days=3)
+    losses = comparison.compare(options, tmp_path)
+    once, *_, ours = losses.values()
+    assert [loss.lost for loss in ours] == [0, 0, 0, 0]
+    assert all(loss.lost for loss in once)
+    assert f"| {ours[0].listings / 12:.1f} |" in comparison.block_of(losses, options)
+
+
+def test_the_document_says_what_soaks_have_found() -> None:
+    """The tables are those of the recorded soaks; none found anything wrong, and each class of faults struck."""
+    text, results = DOCUMENT.read_text(), read_results()
+    assert put(put(text, "soaks", soak_table(results)), "faults", fault_table(results)) == text
+    assert max(item["days"] for item in results) >= 60
+    assert not [item["command"] for item in results if any(item[name] for name in WRONG)]
+    assert not [
+        name
+        for names in ALL_GROUPS.values()
+        for name in names
+        if not any(item["injected"].get(name) for item in results)
+    ]
