@@ -12,13 +12,15 @@ LINT_READY := $(LINT)/.ready
 # Airflow's operator for Microsoft Graph brings some 80 packages that the lake does not need.
 OPERATOR := $(VENV)/operator
 OPERATOR_READY := $(OPERATOR)/.ready
+# What runs in production; the sandbox and the tests hold made-up secrets and speak plain HTTP.
+SHIPPED := plugins dags container infra
 UV_VERSION := 0.13.9
 PORT ?= 8080
 export PYTHONPATH := plugins:.
 # Compiled modules halve the start of Airflow; some machines switch them off.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up test soak quick lint bench bench-extraction docs format lock collect reconcile coverage watch verify rebuild clean
+.PHONY: help run up test soak quick lint audit sbom bench bench-extraction docs format lock collect reconcile coverage watch verify rebuild clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,8 +58,16 @@ soak: $(READY) ## weeks of daily operation with faults, in minutes (DAYS=60 SEED
 quick: $(READY) ## the quick tests, without Airflow, in under a minute
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not airflow and not slow" $(ARGS)
 
-lint: $(READY) ## style, types, Airflow's own rules
+lint: $(READY) $(LINT_READY) ## style, types, Airflow's own rules; weak spots, and secrets in files
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(LINT)/bin/bandit -q -c pyproject.toml -r $(SHIPPED)
+	@$(BIN)/python tests/secrets_scan.py
+
+audit: $(LINT_READY) ## known weaknesses of all locked packages; asks PyPI, so it needs the internet
+	@$(LINT)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(addprefix -r ,$(LOCKS) requirements-lint.lock)
+
+sbom: $(LINT_READY) ## what the image installs, as a CycloneDX file (OUT=sbom.json)
+	@$(LINT)/bin/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
 
 bench: $(READY) ## what a day of 100,000 sign-ins costs, step by step (RECORDS= and ROUNDS= change it)
 	@$(BIN)/python benchmarks/day.py --records $(or $(RECORDS),100000) --rounds $(or $(ROUNDS),3)

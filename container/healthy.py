@@ -16,7 +16,7 @@ from typing import Any
 
 API = os.environ.get("ENTRA_LAKE_HEALTH_API", "http://api-server:8080")
 #: `watch` touches this file after each look at the lake.
-WATCH_FILE = Path(os.environ.get("ENTRA_LAKE_WATCH_FILE", "/tmp/watch-alive"))  # noqa: S108 - a tmpfs of its own
+WATCH_FILE = Path(os.environ.get("ENTRA_LAKE_WATCH_FILE", "/tmp/watch-alive"))  # noqa: S108 - its own tmpfs # nosec B108
 WATCH_SECONDS = 1800.0
 BROKER_FILE = Path("/run/entra-lake/airflow/broker_url")
 #: The doors of the sandbox: control, mails, AWS and Graph.
@@ -84,7 +84,7 @@ def check_sandbox() -> str | None:
 
 
 def _get(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own addresses
+    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own addresses # nosec B310
         facts: dict[str, Any] = json.load(answer)
         return facts
 

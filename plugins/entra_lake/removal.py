@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from entra_lake.aws import map_error
-from entra_lake.errors import StoreUnavailableError
+from entra_lake.errors import ConfigurationError, StoreUnavailableError
 from entra_lake.folder_store import FolderStore
 from entra_lake.store import S3Store
 from entra_lake.store_protocol import Store
@@ -49,11 +49,16 @@ class Versions(Protocol):
 
 
 def versions_of(store: Store) -> Versions:
-    """Return the versions of all objects of a lake."""
+    """Return the versions of all objects of a lake.
+
+    :raises ConfigurationError: when the store is of no kind whose versions can be removed.
+    """
     if isinstance(store, FolderStore):
         return FolderVersions(store)
-    assert isinstance(store, S3Store)  # noqa: S101 - there is no third kind
-    return BucketVersions(store)
+    if isinstance(store, S3Store):
+        return BucketVersions(store)
+    message = f"{store.url('')}: only a bucket or a folder can be erased from."
+    raise ConfigurationError(message)
 
 
 class FolderVersions:

@@ -109,7 +109,7 @@ def _comment(text: str) -> str:
 
 @cache
 def _environment(folder: Path) -> Environment:
-    environment = Environment(  # noqa: S701 - SQL, not HTML: `text` quotes
+    environment = Environment(  # noqa: S701 - SQL, not HTML: `text` quotes # nosec B701
         loader=FileSystemLoader(folder), undefined=StrictUndefined, keep_trailing_newline=False
     )
     environment.filters["text"] = quote
