@@ -2,7 +2,7 @@
 
 Takes one UTC day of every log stream from Microsoft Graph into the lake:
 
-`prepare` → per stream: `extract` → `transform` → `load` → `repair_partitions` → `verify`
+`prepare` → per stream: `extract` → `transform` → `load` → `repair_partitions` → `verify`; then `detect`
 
 | task | does | writes |
 |---|---|---|
@@ -12,6 +12,7 @@ Takes one UTC day of every log stream from Microsoft Graph into the lake:
 | load | replaces the day's object, under a condition | `lake/` |
 | repair_partitions | registers the partition in Athena | Glue |
 | verify | counts in Athena, compares, acknowledges the day | `manifests/` |
+| detect | runs the detections of what is verified, mails what is new | `findings/` |
 
 **The day** is the run's partition key, else the parameter `day`, else the day before the run was due.
 **A missed day**: *Trigger* with the partition key or `day`, or *Backfill* for a range. Running a day again
@@ -31,7 +32,7 @@ from airflow.sdk import DAG, CronPartitionTimetable, Param
 from entra_lake.alerts import run_failed
 from entra_lake.lake_dag import DEFAULTS, POOL, LakeDag, late_alert
 from entra_lake.settings import LakeSettings, read_lakes
-from entra_lake.stream_day import prepare, stream_day
+from entra_lake.stream_day import detect, finish, prepare, stream_day
 
 PARAMS = {
     "day": Param(
@@ -70,8 +71,11 @@ def daily_dag(lake: LakeSettings) -> DAG:
         tags=["entra-lake", lake.name],
     ) as dag:
         day = prepare(lake.name)
-        for stream in lake.streams:
-            stream_day.override(group_id=stream)(lake.name, stream, day, POOL)
+        streams = [stream_day.override(group_id=stream)(lake.name, stream, day, POOL) for stream in lake.streams]
+        # Not without a day: then `prepare` has failed, and has mailed.
+        detected = detect.override(trigger_rule="all_done_min_one_success")(lake.name, [day])
+        streams >> detected
+        [*streams, detected] >> finish()
     return dag
 
 

@@ -4,7 +4,9 @@ Records arrive late, come back changed, and a listing can silently be short. So 
 2, 4, 8, 16 and 27 days after its first reading. And whatever was missed is read: the lake heals its own gaps, and a
 new lake fills itself with all that Microsoft still has.
 
-`find_due` → per stream and day: `extract` → `transform` → `load` → `repair_partitions` → `verify`
+`find_due` → per stream and day: `extract` → `transform` → `load` → `repair_partitions` → `verify`; then `detect`
+
+`detect`: runs detections for all days that owe it, mails what is new, and what a fill has brought up in one mail.
 
 `watch`: a mail about days that Microsoft is about to delete and that are unread or partial, and about lost ones.
 
@@ -29,7 +31,7 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param
 from entra_lake.alerts import run_failed
 from entra_lake.lake_dag import DEFAULTS, POOL, LakeDag, late_alert
 from entra_lake.settings import LakeSettings, read_lakes
-from entra_lake.stream_day import find_due, stream_day, watch
+from entra_lake.stream_day import detect, find_due, finish, stream_day, watch
 
 #: Half past: the daily run of 06:00 is then under way, and what it has not read counts as due from 07:00 on.
 SCHEDULE = "30 * * * *"
@@ -83,7 +85,10 @@ def hourly_dag(lake: LakeSettings) -> DAG:
         tags=["entra-lake", lake.name],
     ) as dag:
         watch(lake.name)  # beside the others: a day that cannot be read is the very one to mail about
-        stream_day.partial(lake=lake.name, pool=POOL).expand_kwargs(find_due(lake.name))
+        readings = stream_day.partial(lake=lake.name, pool=POOL).expand_kwargs(find_due(lake.name))
+        detected = detect(lake.name)
+        readings >> detected
+        [readings, detected] >> finish()
     return dag
 
 

@@ -34,6 +34,7 @@ class EntraLakePlugin(AirflowPlugin):
     external_views: ClassVar[list[dict[str, Any]]] = [
         _view("Coverage", "coverage", "entra-lake-coverage"),
         _view("Security overview", "overview", "entra-lake-overview"),
+        _view("Findings", "findings", "entra-lake-findings"),
         _view("Query book", "queries", "entra-lake-queries"),
         _view("Coverage", "coverage?dag_id={DAG_ID}", "entra-lake-dag-coverage", "dag"),
     ]

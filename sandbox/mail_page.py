@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
@@ -28,6 +29,8 @@ pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:14px/1.5 ui-monosp
 iframe{width:100%;height:34rem;border:0;background:#fff;border-radius:.4rem}
 @media(max-width:34rem){dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}
 """
+#: In escaped HTML, an address of this machine.
+_OWN_ADDRESS = re.compile(r"https?://(?:127\.0\.0\.1|localhost)(?::\d+)?/(?:[\w./?=%+:~#-]|&amp;)*")
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -81,9 +84,14 @@ def _show(mail: dict[str, Any]) -> str:
         frame = f'<iframe sandbox="" title="The mail as HTML" src="/mail/{mail["id"]}/html"></iframe>'
         parts.append(f'<h2>As HTML</h2><div class="card">{frame}</div>')
     if mail["text"] is not None:
-        parts.append(f'<h2>As text</h2><div class="card"><pre>{escape(mail["text"])}</pre></div>')
+        parts.append(f'<h2>As text</h2><div class="card"><pre>{_linked(mail["text"])}</pre></div>')
     parts.append(f'<h2>Headers</h2><div class="card"><dl>{headers}</dl></div>')
     return "".join(parts)
+
+
+def _linked(text: str) -> str:
+    """Return a text as HTML in which addresses of this very machine are links; others stay text."""
+    return _OWN_ADDRESS.sub(lambda match: f'<a href="{match[0]}">{match[0]}</a>', escape(text))
 
 
 def _page(title: str, content: str, *, status: int = 200) -> Response:

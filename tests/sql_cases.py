@@ -101,7 +101,7 @@ class Desk:
             for day in self._days[stream] - days.keys():
                 self._s3.delete_object(Bucket=self.lake.settings.bucket, Key=lake_key(stream, day))
             for day, rows in days.items():
-                body = _parquet(rows, stream)
+                body = to_parquet(rows, stream)
                 self._s3.put_object(Bucket=self.lake.settings.bucket, Key=lake_key(stream, day), Body=body)
             self._register(stream, days.keys() - self._days[stream])
             self._days[stream] |= days.keys()
@@ -120,7 +120,7 @@ def _by_day(records: Sequence[Json], stream: Stream) -> dict[date, list[Row]]:
     days: dict[date, list[Row]] = defaultdict(list)
     latest: dict[str, Row] = {}
     for record in records:
-        row = _row(record, stream)
+        row = to_row(record, stream)
         if previous := latest.get(record["id"]):
             previous["is_latest"], row["version"] = False, previous["version"] + 1
         latest[record["id"]] = row
@@ -128,7 +128,8 @@ def _by_day(records: Sequence[Json], stream: Stream) -> dict[date, list[Row]]:
     return days
 
 
-def _row(record: Json, stream: Stream) -> Row:
+def to_row(record: Json, stream: Stream) -> Row:
+    """Return a record as a row of its stream's table."""
     event_time = parse_time(record[stream.time_field])
     sha256 = hashlib.sha256(json.dumps(record).encode()).hexdigest()
     seen = {"first_seen_at": event_time, "last_seen_at": event_time}
@@ -136,7 +137,8 @@ def _row(record: Json, stream: Stream) -> Row:
     return flatten(record, stream) | facts | seen
 
 
-def _parquet(rows: list[Row], stream: Stream) -> bytes:
+def to_parquet(rows: list[Row], stream: Stream) -> bytes:
+    """Return rows as one Parquet object."""
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_batches([record_batch(rows, stream)]), buffer, compression="zstd")
     return buffer.getvalue()

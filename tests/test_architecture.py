@@ -36,7 +36,7 @@ LAYERS = [
     {"removal", "sightings", "raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints",
      "checks", "moved", "expected"},
     {"lake"},
-    {"findings", "findings_table", "examinations", "readiness"},
+    {"findings", "findings_table", "examinations", "readiness", "mutes", "turn"},
     {"crew", "listing", "metrics", "expiry", "retention"},
     {"extract", "load", "tables", "commit", "verify", "acknowledge", "audit"},
     {"holdings", "examine"},
@@ -45,7 +45,7 @@ LAYERS = [
     {"erasure"},
     {"reconcile"},
     {"report", "mail", "incidents", "posting", "told"},
-    {"watch"},
+    {"watch", "digest", "digest_letter"},
     {"commands", "upkeep_commands", "detect_command", "erase_command", "__main__"},
     AIRFLOW_AWARE,
 ]  # fmt: skip

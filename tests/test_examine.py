@@ -25,7 +25,6 @@ from verified_days import (
     SIGN_INS,
     VerifiedDays,
     created_user,
-    empty,
     examination,
     hit,
     with_rules,
@@ -45,25 +44,25 @@ def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module", name="prepared")
-def prepare_lake(running: Sandbox) -> Lake:
+def prepare_lake(running: Sandbox) -> VerifiedDays:
     """Prepare one lake for all tests."""
     lake = make_lake(running)
     prepare(lake)
-    return lake
-
-
-@pytest.fixture
-def lake(prepared: Lake, running: Sandbox) -> Lake:
-    """Return the lake, empty, with no rules but those that a test adds."""
-    empty(prepared)
-    running.clock.set(NOW)
-    return with_rules(prepared)
-
-
-@pytest.fixture
-def days(lake: Lake) -> VerifiedDays:
-    """Return what fills the lake with verified days."""
     return VerifiedDays(lake)
+
+
+@pytest.fixture
+def lake(prepared: VerifiedDays, running: Sandbox) -> Lake:
+    """Return the lake, with no rules but those that a test adds."""
+    prepared.empty()
+    running.clock.set(NOW)
+    return with_rules(prepared.lake)
+
+
+@pytest.fixture
+def days(lake: Lake, prepared: VerifiedDays) -> VerifiedDays:
+    """Return what fills the lake with verified days."""
+    return prepared
 
 
 def findings(lake: Lake) -> list[dict[str, str | None]]:
@@ -197,12 +196,14 @@ def test_a_broken_rule_stops_no_other_and_is_named(
         assert words in error.message
     assert {row["rule"] for row in findings(lake)} == {"hits"}
     assert examination(lake, DAY)["rules"]["broken"]["code"] in {"EL213", "EL215"}
-    assert examine(lake, [DAY]).error() is None
+    again = examine(lake, [DAY])
+    assert (again.ran, again.error(), again.is_clean) == (0, None, False), "it stands failed, and is not tried again"
     write_rule(folder, "broken")
-    assert examine(lake, [DAY]).new == 1
+    again = examine(lake, [DAY])
+    assert (again.new, again.is_clean) == (1, True)
 
 
-def test_what_cannot_be_read_is_named_each_time(lake: Lake, days: VerifiedDays, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_named(lake: Lake, days: VerifiedDays, tmp_path: Path) -> None:
     """A file that is no rule, one under a shipped rule's name, and a misspelt setting: all others run."""
     folder = tmp_path / "own"
     write_rule(folder, "hits")
@@ -210,11 +211,12 @@ def test_what_cannot_be_read_is_named_each_time(lake: Lake, days: VerifiedDays, 
     (folder / "no_rule.sql").write_text("SELECT 1")
     lake = with_rules(lake, folder, parameters={"brake_glass": []})
     days.put(AUDITS, DAY, [hit(1, DAY)])
-    for _ in range(2):
-        error = examine(lake, [DAY]).error()
-        assert isinstance(error, DetectionFailedError)
-        for said in ("no_rule.sql has no front matter", "user_created.sql: a rule that comes", "unknown brake_glass"):
-            assert said in error.message
+    error = examine(lake, [DAY]).error()
+    assert isinstance(error, DetectionFailedError)
+    for said in ("no_rule.sql has no front matter", "user_created.sql: a rule that comes", "unknown brake_glass"):
+        assert said in error.message
+    again = examine(lake, [DAY])
+    assert (again.error(), again.is_clean) == (None, False), "nothing was to be done"
     assert {row["rule"] for row in findings(lake)} == {"hits"}
 
 

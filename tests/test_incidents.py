@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from entra_lake.errors import CredentialError, EntraLakeError, RetentionError, ThrottledError
-from entra_lake.failures import Failure, describe
+from entra_lake.errors import CredentialError, DetectionFailedError, EntraLakeError, RetentionError, ThrottledError
+from entra_lake.failures import DETECTIONS, Failure, describe
 from entra_lake.incidents import claim, close, withdraw
 from entra_lake.lake import Lake
 
@@ -73,3 +73,12 @@ def test_a_bucket_out_of_reach_is_an_error(lake: Lake) -> None:
     lake.store.bucket = "no-such-bucket-anywhere"
     with pytest.raises(EntraLakeError):
         claim(lake.store, failure(22, CredentialError("no")), NOW)
+
+
+def test_detections_and_streams_end_only_their_own_incidents(lake: Lake) -> None:
+    """That rules run says nothing of a refused login, and that a day was read says nothing of a broken rule."""
+    claim(lake.store, failure(22, CredentialError("no")), NOW)
+    claim(lake.store, failure(22, DetectionFailedError("broken"), stream=DETECTIONS), NOW)
+    assert [item.cause for item in close(lake.store, DETECTIONS, "")] == ["EL215-detections"]
+    claim(lake.store, failure(23, DetectionFailedError("broken"), stream=DETECTIONS), NOW)
+    assert [item.cause for item in close(lake.store, "sign_ins", "2026-11-22")] == ["EL202"]

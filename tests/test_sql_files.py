@@ -127,6 +127,7 @@ def render(path: Path) -> str:
     stream = STREAMS["sign_ins"]
     days = dict.fromkeys(("day", "start", "end", "first_day", "last_day"), date(2026, 1, 1))
     names = {"database": "lake", "table": stream.history_table, "view": stream.name, "columns": stream.table_columns}
+    names |= {"ids": "'a', 'b'", "streams": list(STREAMS)}
     names |= {"select": "SELECT id FROM sign_ins", "properties": {"name": "value"}}
     text = environment.get_template(path.relative_to(SQL).as_posix()).render(**names, **days)
     return VIEW.sub("", COMMENTS.sub("", text + "\n").strip().rstrip(";"))

@@ -15,7 +15,8 @@ from entra_lake.manifest import Manifest
 from entra_lake.schema import Stream
 from entra_lake.settings import DetectionSettings, include_folder
 from entra_lake.streams import STREAMS
-from sql_cases import Desk
+from entra_lake.tables import repair_partitions
+from sql_cases import to_parquet, to_row
 
 SIGN_INS, AUDITS = STREAMS["sign_ins"], STREAMS["directory_audits"]
 
@@ -26,16 +27,23 @@ class VerifiedDays:
     def __init__(self, lake: Lake) -> None:
         """Use a lake that `prepare` has shaped."""
         self.lake = lake
-        self._records: dict[Stream, dict[date, list[dict[str, Any]]]] = {stream: {} for stream in STREAMS.values()}
-        self._desk = Desk(lake)
+        self._s3 = lake.aws.client("s3")
+        self._registered: set[tuple[Stream, date]] = set()
+
+    def empty(self) -> None:
+        """Take everything out of the lake but its tables and their partitions."""
+        for item in list(self.lake.store.list("")):
+            if item.key != LAKE_KEY:
+                self._s3.delete_object(Bucket=self.lake.settings.bucket, Key=item.key)
 
     def put(self, stream: Stream, day: date, records: Sequence[Mapping[str, Any]], *, verified: bool = True) -> None:
         """Let the day hold these records, and one more that no rule cares for."""
         quiet = {"id": f"quiet-{day}", stream.time_field: f"{day}T12:00:00Z"}
-        self._records[stream][day] = [quiet, *map(dict, records)]
-        self._desk.fill(
-            {known: [item for held in days.values() for item in held] for known, days in self._records.items()}
-        )
+        rows = [to_row({**record}, stream) for record in (quiet, *records)]
+        self._write(lake_key(stream, day), to_parquet(rows, stream))
+        if (stream, day) not in self._registered:
+            repair_partitions(self.lake, stream, day)
+            self._registered.add((stream, day))
         if verified:
             self.verify(stream, day)
 
@@ -53,9 +61,10 @@ class VerifiedDays:
             object={"key": found.key, "etag": found.etag, "size": found.size},
             athena={"rows": 1},
         )
-        s3 = self.lake.aws.client("s3")
-        key = manifest_key(stream, day)
-        s3.put_object(Bucket=self.lake.settings.bucket, Key=key, Body=manifest.to_bytes())
+        self._write(manifest_key(stream, day), manifest.to_bytes())
+
+    def _write(self, key: str, content: bytes) -> None:
+        self._s3.put_object(Bucket=self.lake.settings.bucket, Key=key, Body=content)
 
 
 def created_user(name: str, day: date, at: str = "10:00:00", **actor: Any) -> dict[str, Any]:
@@ -117,14 +126,6 @@ def with_rules(lake: Lake, folder: Path | None = None, *, shipped: Sequence[str]
     rules = {name: {"enabled": False} for name in known if name not in shipped} | settings.pop("rules", {})
     found = DetectionSettings(folder=str(folder) if folder else None, rules=rules, **settings)
     return replace(lake, settings=replace(lake.settings, detections=found))
-
-
-def empty(lake: Lake) -> None:
-    """Take everything out of a prepared lake but its tables."""
-    s3 = lake.aws.client("s3")
-    for item in list(lake.store.list("")):
-        if item.key != LAKE_KEY:
-            s3.delete_object(Bucket=lake.settings.bucket, Key=item.key)
 
 
 def examination(lake: Lake, day: date) -> dict[str, Any]:

@@ -99,6 +99,7 @@ def _add_coverage(command: argparse.ArgumentParser) -> None:
 
 def _add_reconcile(command: argparse.ArgumentParser) -> None:
     command.set_defaults(command=reconcile_command)
+    command.add_argument("--detect", action="store_true", help="then run the detections, and mail what is new")
     _add_limit(command)
     _add_streams(command)
     _add_lake(command)

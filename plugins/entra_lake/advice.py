@@ -55,10 +55,10 @@ _FIRST: Final[Mapping[str, str]] = {
     "EL211": "Start the run again with Full repair of partitions switched on.",
     "EL212": "Restore the deleted objects that the message names from their noncurrent versions.",
     "EL215": "Correct what the message names: in lakes.yaml, or in the rule's file. "
-    "Try it: python -m entra_lake detect FILE.",
+    "Try it: python -m entra_lake detect FILE. The next hourly run makes up for what was left out.",
 }
 _FIRST_OF_OTHERS: Final = "Read what happened above, and the log of this try."
-_WITHOUT_AGAIN: Final = frozenset({"EL205", "EL206"})
+_WITHOUT_AGAIN: Final = frozenset({"EL205", "EL206", "EL215"})
 
 
 def to_do(code: str, settings: LakeSettings, command: str) -> list[str]:

@@ -17,7 +17,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from entra_lake.errors import EntraLakeError
-from entra_lake.failures import Cause, Failure, describe
+from entra_lake.failures import DETECTIONS, Cause, Failure, describe
 from entra_lake.redaction import quote
 from entra_lake.runs import day_of_run, is_about_a_day
 from entra_lake.settings import DEFAULT_LAKE
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 TOLD = "told"
 #: The task whose list the groups of `entra_reconcile` are mapped over.
 FINDER = "find_due"
+#: The task that runs detections.
+DETECT = "detect"
 #: Runs of whose failures this very process has told: `dag.test()` has no supervisor whom `run_failed` could ask.
 _TOLD_HERE: set[str] = set()
 
@@ -134,8 +136,8 @@ def _failure(  # noqa: PLR0913 - what is known of a failure
     dag_id = context["dag"].dag_id
     given = _given(context, map_index, arguments or {})
     stream = given.get("stream") or task_id.partition(".")[0]
-    stream = stream if stream in STREAMS else ""
-    states = _states(context) if stream else {}
+    stream = DETECTIONS if task_id == DETECT else stream if stream in STREAMS else ""
+    states = _states(context) if stream in STREAMS else {}
     return Failure(
         dag_id=dag_id,
         run_id=str(context["run_id"]),

@@ -19,7 +19,7 @@ from entra_lake.errors import (
     EntraLakeError,
     RetryableError,
 )
-from entra_lake.examinations import Examination, Noted, Ran, change_examination, read_examinations
+from entra_lake.examinations import Examination, Noted, Ran, change_examination, read_examination, read_examinations
 from entra_lake.extract import read_manifest
 from entra_lake.findings import Finding, from_parquet, merge, parse_findings, to_parquet
 from entra_lake.findings_table import register_findings, shape_findings
@@ -57,8 +57,9 @@ class Examined:
 
     :param ran: rules that ran, each counted for each of its days.
     :param new: findings that no earlier run knew.
-    :param troubles: files and settings that cannot be used.
+    :param troubles: files and settings that cannot be used; named by runs that had something to do.
     :param left: whether time ran out before all was done.
+    :param is_clean: whether no rule stands failed for these days, in this run or in one before.
     """
 
     ran: int = 0
@@ -67,6 +68,7 @@ class Examined:
     failed: list[Failed] = field(default_factory=list)
     troubles: Sequence[str] = ()
     left: bool = False
+    is_clean: bool = True
 
     def line(self) -> str:
         """Return what was done, in a line."""
@@ -106,7 +108,6 @@ def examine(lake: Lake, days: Iterable[date], *, longest_seconds: float = LONGES
     if not wanted or lake.to_dir:
         return done
     rules = read_rules(lake.settings)
-    done.troubles = rules.troubles
     held = read_held_for(lake, rules, wanted)
     examinations = read_examinations(lake.store, wanted)
     began, is_shaped = lake.clock.monotonic(), False
@@ -120,10 +121,20 @@ def examine(lake: Lake, days: Iterable[date], *, longest_seconds: float = LONGES
             break
         if not is_shaped:
             shape_findings(lake)
-            is_shaped = True
+            is_shaped, done.troubles = True, rules.troubles
         _examine_day(lake, day, ready, done)
+        examinations[day] = read_examination(lake.store, day)
+    names = {rule.id for rule in rules.detections}
+    standing = [name for item in examinations.values() for name, ran in item.rules.items() if ran.code]
+    done.is_clean = not rules.troubles and names.isdisjoint(standing)
     log.info(done.line())
     return done
+
+
+def recent_days(lake: Lake) -> list[date]:
+    """Return the days that Microsoft still has, and today."""
+    today = lake.clock.now().date()
+    return [today - timedelta(days=age) for age in range(lake.settings.retention_days + 2)]
 
 
 def read_held_for(lake: Lake, rules: Rules, days: Sequence[date]) -> Held:

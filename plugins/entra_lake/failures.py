@@ -22,6 +22,8 @@ _OF_LAKE: Final = frozenset({"EL202", "EL205", "EL206", "EL207"})
 _OF_PERMISSION: Final = "EL203"
 #: Codes whose cause is the day's: another day that works says nothing about it.
 _OF_DAY: Final = frozenset({"EL205", "EL206", "EL210", "EL211", "EL212"})
+#: What failures of detections are about, where those of collecting name a stream.
+DETECTIONS: Final = "detections"
 _LONGEST_MESSAGE: Final = 2_000
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
@@ -50,7 +52,7 @@ class Failure:
     """One failure of a task, or of a run.
 
     :param task_id: empty when it is the run's.
-    :param stream: empty when it is the whole lake's.
+    :param stream: empty when it is the whole lake's; `DETECTIONS` when no stream's records are concerned.
     :param day: None when not even that could be found out.
     :param steps: state of each of the stream's tasks, such as {"extract": "success"}.
     """
@@ -95,7 +97,7 @@ class Failure:
     @property
     def command(self) -> str:
         """Return the command that takes the day again."""
-        return again_command(self.dag_id, self.stream, self.day)
+        return again_command(self.dag_id, "" if self.stream == DETECTIONS else self.stream, self.day)
 
 
 def describe(error: BaseException | None) -> Cause:

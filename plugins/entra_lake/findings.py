@@ -62,7 +62,7 @@ class Finding:
 
     def key(self, day: date) -> str:
         """Return a name for the finding that tells nobody what it is about."""
-        return hashlib.sha256(f"{day}\n{self.rule}\n{self.entity}".encode()).hexdigest()[:16]
+        return key_of(str(day), self.rule, self.entity)
 
     @property
     def rank(self) -> int:
@@ -71,6 +71,11 @@ class Finding:
 
 
 _SCHEMA = pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in FINDING_COLUMNS])
+
+
+def key_of(day: str, rule: str, entity: str) -> str:
+    """Return the name of the finding of this day, rule and entity."""
+    return hashlib.sha256(f"{day}\n{rule}\n{entity}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def parse_findings(answer: Answer, detection: Detection, tenant_id: str, now: datetime) -> list[Finding]:

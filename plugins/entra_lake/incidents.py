@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from entra_lake.failures import Failure
+from entra_lake.failures import DETECTIONS, Failure
 from entra_lake.layout import mail_key
 from entra_lake.store import S3Store
 
@@ -57,7 +57,8 @@ class Incident:
 
     def concerns(self, stream: str, day: str) -> bool:
         """Tell whether success of this stream on this day shows that the cause is gone."""
-        return self.is_open and self.stream in ("", stream) and self.day in ("", day)
+        is_its = stream == self.stream or (not self.stream and stream != DETECTIONS)
+        return self.is_open and is_its and self.day in ("", day)
 
 
 def claim(store: S3Store, failure: Failure, now: datetime) -> tuple[str, ...] | None:

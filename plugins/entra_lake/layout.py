@@ -34,6 +34,8 @@ MUTES_KEY = "mutes.json"
 DIGEST_KEY = "mails/findings.json"
 #: What the table of findings reads.
 FINDINGS_PREFIX = "findings/"
+#: Which rules have run for which days.
+EXAMINATIONS_PREFIX = "examinations/"
 
 _PASS = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{8}")
 _ERASED = "erased"
@@ -186,7 +188,7 @@ def findings_key(rule: str, day: date) -> str:
 
 def examination_key(day: date) -> str:
     """Return the key of the document on which rules have run for the day."""
-    return f"examinations/{day}.json"
+    return f"{EXAMINATIONS_PREFIX}{day}.json"
 
 
 def budget_key(client_id: str, tenant_id: str) -> str:

@@ -9,16 +9,15 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from airflow.sdk import conf
 from airflow.sdk.log import redact  # type: ignore[attr-defined]
 from botocore.exceptions import BotoCoreError, ClientError
 
 from entra_lake.advice import to_do, what_next
 from entra_lake.clock import system_clock
 from entra_lake.errors import EntraLakeError
-from entra_lake.failures import Failure, log_url, plain, run_url, safety
+from entra_lake.failures import DETECTIONS, Failure, log_url, plain, run_url, safety
 from entra_lake.hooks.graph import read_airflow_connection
-from entra_lake.hooks.lake import airflow_aws
+from entra_lake.hooks.lake import airflow_aws, base_url
 from entra_lake.incidents import Incident, claim, close, withdraw
 from entra_lake.layout import manifest_key
 from entra_lake.mail import Letter, write_letter
@@ -70,7 +69,7 @@ def tell_lateness(lake: str, run: Mapping[str, Any], deadline: Mapping[str, Any]
 
 def failure_letter(failure: Failure, settings: LakeSettings, now: datetime, days: tuple[str, ...]) -> Letter:
     """Return the mail about a failure."""
-    short, urgency = safety(failure.day, now, settings.retention_days)
+    short, urgency = _safety(failure, now, settings)
     what = " ".join(filter(None, (failure.stream or failure.dag_id, str(failure.day or ""))))
     facts = {
         "failure": replace(failure, cause=replace(failure.cause, message=str(redact(failure.cause.message)))),
@@ -79,8 +78,8 @@ def failure_letter(failure: Failure, settings: LakeSettings, now: datetime, days
         "urgency": urgency,
         "next": what_next(may_pass=failure.cause.may_pass),
         "todo": to_do(failure.cause.code, settings, failure.command),
-        "log_url": log_url(_base_url(), failure),
-        "run_url": run_url(_base_url(), failure.dag_id, failure.run_id),
+        "log_url": log_url(base_url(), failure),
+        "run_url": run_url(base_url(), failure.dag_id, failure.run_id),
         "host": socket.gethostname(),
     }
     return write_letter(
@@ -95,8 +94,9 @@ def failure_letter(failure: Failure, settings: LakeSettings, now: datetime, days
 def recovery_letter(incident: Incident, settings: LakeSettings, store: S3Store) -> Letter:
     """Return the mail about something that works again, and what of it is still to be collected."""
     streams = [incident.stream] if incident.stream in STREAMS else list(settings.streams)
+    streams = [] if incident.stream == DETECTIONS else streams
     missing = {day: _missing(store, streams, day) for day in incident.days if day}
-    states = [(day, f"missing: {', '.join(gone)}" if gone else "collected meanwhile") for day, gone in missing.items()]
+    states = [(day, f"missing: {', '.join(gone)}" if gone else _done(incident)) for day, gone in missing.items()]
     todo = [
         f"Take {day} again: {again_command(incident.dag_id, incident.stream, date.fromisoformat(day))}"
         for day, gone in missing.items()
@@ -110,7 +110,7 @@ def recovery_letter(incident: Incident, settings: LakeSettings, store: S3Store) 
             "incident": incident,
             "days": states,
             "todo": todo,
-            "dag_url": f"{_base_url()}/dags/{incident.dag_id}",
+            "dag_url": f"{base_url()}/dags/{incident.dag_id}",
             **always(),
         },
         thread=f"{incident.dag_id} {incident.days[0]}",
@@ -132,7 +132,7 @@ def late_letter(run: Mapping[str, Any], deadline: Mapping[str, Any], settings: L
         "queued_at": str(run.get("queued_at") or "an unknown time")[:19],
         "deadline": str(deadline.get("deadline_time") or "now")[:19],
         "urgency": urgency,
-        "run_url": run_url(_base_url(), dag_id, run_id),
+        "run_url": run_url(base_url(), dag_id, run_id),
         "todo": _LATE,
         **always(),
     }
@@ -147,9 +147,17 @@ _LATE = [
 ]
 
 
+def _safety(failure: Failure, now: datetime, settings: LakeSettings) -> tuple[str, str]:
+    if failure.stream == DETECTIONS:
+        return "no record is at risk", "No record is at risk: what was verified is in the lake."
+    return safety(failure.day, now, settings.retention_days)
+
+
 def _affected(failure: Failure, settings: LakeSettings) -> str:
     day = f" of {failure.day}" if failure.day else ""
     everything = f"all streams of lake {settings.name} ({', '.join(settings.streams)})"
+    if failure.stream == DETECTIONS:
+        return f"Detections{day}: what is named above says nothing until it runs. All others were run, and have mailed."
     if not failure.stream:
         return f"{everything[0].upper()}{everything[1:]}{day}."
     if failure.permission:
@@ -157,6 +165,10 @@ def _affected(failure: Failure, settings: LakeSettings) -> str:
     if failure.is_of_lake:
         return f"{failure.stream}{day}. The cause concerns {everything}."
     return f"{failure.stream}{day}. Other streams of the run go on."
+
+
+def _done(incident: Incident) -> str:
+    return "made up for" if incident.stream == DETECTIONS else "collected meanwhile"
 
 
 def _missing(store: S3Store, streams: list[str], day: str) -> list[str]:
@@ -188,7 +200,3 @@ def _withdraw(failure: Failure, settings: LakeSettings) -> None:
 
 def _store(settings: LakeSettings) -> S3Store:
     return S3Store(airflow_aws(settings).client("s3"), settings.bucket, settings.prefix)
-
-
-def _base_url() -> str:
-    return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")

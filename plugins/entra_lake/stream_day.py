@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import task, task_group
 
 from entra_lake.alerts import stream_works
@@ -114,3 +115,19 @@ def verify(lake: str, stream: str, day: str, why: str = "") -> dict[str, Any]:  
     from entra_lake import tasks  # noqa: PLC0415 - see the module
 
     return tasks.verify(lake, stream, day)
+
+
+@task(multiple_outputs=False, execution_timeout=timedelta(hours=1), trigger_rule="all_done")
+def detect(lake: str, days: list[str] | None = None) -> str:
+    """Run the detections of what is verified, and mail what is new; a stream that failed stops only its own rules."""
+    from entra_lake import tasks  # noqa: PLC0415 - see the module
+
+    return tasks.detect(lake, days)
+
+
+def finish() -> EmptyOperator:
+    """Return a run's last task: Airflow calls a run by its last tasks, and `detect` is green where a stream is red.
+
+    Nothing is executed for it: it stays white where something before it has failed, and so the run is red.
+    """
+    return EmptyOperator(task_id="finish", trigger_rule="none_failed", execution_timeout=timedelta(minutes=5))

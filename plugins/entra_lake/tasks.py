@@ -16,17 +16,19 @@ from typing import Any
 from airflow.sdk import Context, get_current_context
 from airflow.sdk.exceptions import AirflowRescheduleException
 
+from entra_lake import digest, examine, tables
 from entra_lake import extract as extracting
 from entra_lake import load as loading
 from entra_lake import reconcile as reconciling
-from entra_lake import tables
 from entra_lake import verify as verifying
 from entra_lake import watch as watching
 from entra_lake.concerns import Kind
 from entra_lake.coverage_text import sentence
 from entra_lake.errors import ThrottledError
+from entra_lake.failures import DETECTIONS
 from entra_lake.hooks.graph import read_airflow_connection
-from entra_lake.hooks.lake import open_airflow_lake
+from entra_lake.hooks.lake import base_url, open_airflow_lake
+from entra_lake.notices import tell_recovery
 from entra_lake.progress import Progress
 from entra_lake.runs import day_of_run, priority_of_run
 from entra_lake.slices import check_day, parse_day
@@ -133,6 +135,21 @@ def verify(lake: str, stream: str, day: str) -> dict[str, Any]:
         raise partial
     facts = {"key": manifest.object["key"], "etag": manifest.object["etag"], "passes": len(manifest.passes)}
     return _done("verify", stream, day, {**facts, **manifest.athena})
+
+
+def detect(lake: str, days: list[str] | None = None) -> str:
+    """Run the rules that may speak now, and mail what is new; a rule that fails is named when all others are done.
+
+    :param days: of these days; without it, of all days that Microsoft still has.
+    """
+    opened = open_airflow_lake(lake)
+    done = examine.examine(opened, [parse_day(day) for day in days] if days else examine.recent_days(opened))
+    told = digest.tell(opened, read_airflow_connection, base_url=base_url())
+    if error := done.error():
+        raise error
+    if done.is_clean:
+        tell_recovery(lake, DETECTIONS, parse_day(days[0]) if days else None)
+    return f"{done.line()}; {told.line()}"
 
 
 def day_of_context(context: Context) -> date:

@@ -21,7 +21,9 @@ from entra_lake.concerns import Kind
 from entra_lake.connections import read_connection
 from entra_lake.coverage import Coverage, coverage
 from entra_lake.coverage_text import LEGEND, grid, sentence
+from entra_lake.digest import tell
 from entra_lake.errors import EntraLakeError
+from entra_lake.examine import examine, recent_days
 from entra_lake.holdings import find_facts, read_manifests
 from entra_lake.lake import Lake
 from entra_lake.posting import post, said
@@ -64,7 +66,18 @@ def reconcile_command(options: argparse.Namespace) -> int:
     print(outcome_table(outcomes) if outcomes else "Nothing is due.")
     if plan.left:
         print(f"{len(plan.left)} readings are left for the next run.")
-    return 1 if any(outcome.error for outcome in outcomes) else 0
+    detected = _detect(lake) if options.detect else True
+    return 0 if detected and not any(outcome.error for outcome in outcomes) else 1
+
+
+def _detect(lake: Lake) -> bool:
+    """Run the detections that are owed and mail what is new; tell whether all could be run."""
+    done = examine(lake, recent_days(lake))
+    told = tell(lake, read_connection, base_url=os.environ.get("AIRFLOW__API__BASE_URL", ""))
+    print(f"{done.line()}\n{told.line()}")
+    if error := done.error():
+        print(error, file=sys.stderr)
+    return error is None
 
 
 def watch_command(options: argparse.Namespace) -> int:

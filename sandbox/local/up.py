@@ -20,7 +20,9 @@ import requests
 
 from entra_lake.collect import collect
 from entra_lake.connections import read_connection
+from entra_lake.digest import tell
 from entra_lake.errors import EntraLakeError
+from entra_lake.examine import examine
 from entra_lake.extract import read_manifest
 from entra_lake.lake import Lake, open_lake
 from entra_lake.settings import read_lake
@@ -31,6 +33,8 @@ from sandbox.local.processes import Processes
 
 HOST = "127.0.0.1"
 DAYS = 28
+#: Detections look at so many of them; the hourly DAG at the others, when it is no longer paused.
+DETECTED_DAYS = 6
 #: Which day before today is left out besides yesterday, for the user to fill by hand.
 OLDER_DAY = 9
 #: The simulated Graph answers the first filling without its limit; it would take four minutes with it.
@@ -49,7 +53,7 @@ def main() -> int:
     print("SIMULATED: a made-up tenant and a made-up cloud on this machine. No account is used, nothing leaves it.")
     with Processes(folder / "logs") as processes:
         try:
-            _start(processes, folder, options.port, options.days)
+            _start(processes, folder, options.port, options.days, options.detected_days)
             _watch(processes)
         except KeyboardInterrupt:
             print("\nStopping ...")
@@ -59,7 +63,7 @@ def main() -> int:
     return 0
 
 
-def _start(processes: Processes, folder: Path, port: int, days: int) -> None:
+def _start(processes: Processes, folder: Path, port: int, days: int, detected_days: int) -> None:
     began = time.monotonic()
     cloud = processes.start_sandbox(folder / "cloud", "--unthrottled")
     settings = environment(folder / "cloud")
@@ -69,7 +73,7 @@ def _start(processes: Processes, folder: Path, port: int, days: int) -> None:
         replace(read_lake(), requests_per_10_seconds=UNLIMITED),
         get_connection=lambda conn_id: read_connection(conn_id, settings),
     )
-    filling = _Thread(lambda: fill(lake, days))
+    filling = _Thread(lambda: _fill(lake, days, min(days, detected_days), settings, f"http://{HOST}:{port}"))
     _start_airflow(processes, folder, env, settings, port)
     filling.finish()
     requests.post(f"{cloud['control_url']}/faults", json=DOCUMENTED_THROTTLE, timeout=10).raise_for_status()
@@ -104,6 +108,16 @@ def fill(lake: Lake, days: int) -> None:
         share = f"{number} of {len(wanted) * len(lake.streams)}"
         print(f"\r  filling the lake without Airflow: {share}, {outcome.day}   ", end="", flush=True)
     print()
+
+
+def _fill(lake: Lake, days: int, detected_days: int, settings: Mapping[str, str], base_url: str) -> None:
+    """Fill the lake, and let detections look at its last days: what they find is one mail."""
+    fill(lake, days)
+    print(f"  running the detections of {detected_days} days ...", flush=True)
+    done = examine(lake, _last_days(lake, detected_days))
+    if error := done.error():
+        raise error
+    tell(lake, lambda conn_id: read_connection(conn_id, settings), base_url=base_url, settle=True)
 
 
 def _is_complete(lake: Lake, day: date) -> bool:
@@ -206,7 +220,8 @@ def _say(cloud: Mapping[str, Any], folder: Path, port: int, missing: list[date],
     print(f"\nReady after {seconds:.0f} s. SIMULATED tenant: {cloud['tenant_name']}. Ctrl-C stops everything.\n")
     print(f"  1. http://{HOST}:{port} · user admin, password {password} · open the DAG entra_logs.")
     print(f"  2. {_what_is_missing(missing)}")
-    print(f"  3. Mails (none so far, so nothing failed): {cloud['mail_url']}")
+    print(f"  3. Mails, the first about what detections have found: {cloud['mail_url']}")
+    print("  4. Who hacked whom? Follow docs/tour.md.")
 
 
 def _what_is_missing(days: list[date]) -> str:
@@ -261,6 +276,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make up", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="of the web UI (%(default)s)")
     parser.add_argument("--days", type=int, default=DAYS, help="how many simulated days to fill (%(default)s)")
+    parser.add_argument(
+        "--detected-days", type=int, default=DETECTED_DAYS, help="of how many to run the detections (%(default)s)"
+    )
     parser.add_argument("--folder", type=Path, default=Path(".up"), help="where everything is kept (%(default)s)")
     return parser
 

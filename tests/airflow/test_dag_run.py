@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ from airflow.utils.session import create_session
 from cloud_connections import LOGGED, change_connection, make_include
 from sqlalchemy import select
 
+from entra_lake.detections import Detection, read_detections
+from entra_lake.examinations import read_examination
 from entra_lake.hooks.lake import open_airflow_lake
 from entra_lake.lake import claim_lake
 from entra_lake.layout import lake_key, manifest_key
+from entra_lake.settings import include_folder
 from entra_lake.streams import STREAMS
 from sandbox.serve import Sandbox
 
@@ -111,11 +115,42 @@ def test_a_stream_that_fails_does_not_stop_the_other(run_dag: RunDag, cloud: San
     cloud.control.set_faults({"faults": faults})
     states = run_dag()
     assert states["sign_ins.extract"] == "failed"
-    assert states["directory_audits.verify"] == "success"
+    assert states["directory_audits.verify"] == states["detect"] == "success"
+    assert {rule.streams for rule in rules_run()} == {("directory_audits",)}
     (mail,) = cloud.mailbox.all()
     assert "FAILED sign_ins 2026-11-22 · a Graph permission is missing" in mail["subject"]
     for said in ("AuditLog.Read.All", "consent as an administrator", "all streams that need", "Request-id"):
         assert said in mail["text"]
+
+
+def rules_run() -> list[Detection]:
+    """Return the shipped rules that have run for the day."""
+    known = read_detections(include_folder() / "sql" / "detections")
+    done = read_examination(open_airflow_lake("default").store, DAY)
+    return [rule for rule in known if rule.id in done.rules]
+
+
+def test_a_broken_rule_stops_no_other_and_no_acknowledgement(
+    run_dag: RunDag, cloud: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The day is verified and the other rules speak; one mail names the rule, and another says when it works."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "broken.sql").write_text("SELECT nothing")
+    include = make_include(tmp_path / "include", own_rules=tmp_path / "own")
+    monkeypatch.setenv("ENTRA_LAKE_INCLUDE", str(include))
+    states = run_dag()
+    assert {task for task, state in states.items() if state != "success"} == {"run", "detect", "finish"}
+    assert contents()
+    assert rules_run()
+    (mail,) = cloud.mailbox.all()
+    assert "FAILED detections 2026-11-22 · a detection could not be run · no record is at risk" in mail["subject"]
+    for said in ("EL215", "broken.sql has no front matter", "All others were run", "next hourly run makes up"):
+        assert said in mail["text"]
+    (tmp_path / "own" / "broken.sql").unlink()
+    assert set(run_dag().values()) == {"success"}
+    _, recovered = cloud.mailbox.all()
+    assert "RECOVERED detections · a detection could not be run" in recovered["subject"]
+    assert "2026-11-22: made up for" in recovered["text"]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +164,7 @@ def test_a_day_that_graph_cannot_answer_for(run_dag: RunDag, cloud: Sandbox, day
     """A future day and one that is too old fail in seconds, before anything is asked or written."""
     states = run_dag(day=day)
     assert states["prepare"] == "failed"
-    assert states["sign_ins.extract"] == "upstream_failed"
+    assert states["sign_ins.extract"] == states["detect"] == "upstream_failed"
     (mail,) = cloud.mailbox.all()
     assert code in mail["text"]
     assert said in mail["text"]

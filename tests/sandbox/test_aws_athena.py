@@ -58,6 +58,16 @@ def test_only_registered_partitions_are_seen(cloud: Cloud) -> None:
     assert cloud.rows("SHOW PARTITIONS logs") == [["dt=2026-01-01"], ["dt=2026-01-02"]]
 
 
+def test_the_same_question_about_another_day_has_another_answer(cloud: Cloud) -> None:
+    """A statement is checked once for all days; each is asked with its own, wherever they stand in it."""
+    columns = "'{0}' AS asked, dt, min(id), date_diff('day', DATE '{0}', DATE '{1}')"
+    question = f"SELECT {columns} FROM logs WHERE dt = '{{0}}' GROUP BY dt"
+    assert cloud.rows(question.format(*DAYS[:2])) == [[DAYS[0], DAYS[0], "1a", "1"]]
+    assert cloud.rows(question.format(*DAYS[1:])) == [[DAYS[1], DAYS[1], "2a", "1"]]
+    assert cloud.rows(question.format(DAYS[1], DAYS[1])) == [[DAYS[1], DAYS[1], "2a", "0"]]
+    assert cloud.rows("SELECT '0001-01-01' || '2026-01-02'") == [["0001-01-012026-01-02"]]
+
+
 def test_values_are_printed_as_athena_prints_them(cloud: Cloud) -> None:
     """Timestamps have milliseconds, NULL has no value, a declared column that is not in the file is NULL."""
     found = cloud.rows("SELECT id, n, event_time, tags, later, dt FROM logs WHERE id IN ('1a', '1b') ORDER BY id")

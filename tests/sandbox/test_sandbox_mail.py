@@ -69,6 +69,21 @@ def test_the_page_shows_mails_without_running_them(cloud: Sandbox) -> None:
     assert "Message-ID: <1@winter-gardens.example>" in source.text
 
 
+def test_only_addresses_of_this_machine_are_links(cloud: Sandbox) -> None:
+    """A mail's links into the web UI can be followed; what an attacker wrote into a name cannot."""
+    mail = EmailMessage()
+    mail["Subject"], mail["From"], mail["To"] = "links", "a@example.com", "b@example.com"
+    own = "http://127.0.0.1:8080/entra-lake/finding?lake=default&day=2026-11-22&key=0a"
+    mail.set_content(f"See {own}\nSee https://evil.example/x and http://127.0.0.1.evil.example/x")
+    with smtplib.SMTP(cloud.settings["smtp_host"], cloud.settings["smtp_port"], timeout=5) as smtp:
+        smtp.send_message(mail)
+    url = cloud.settings["mail_url"]
+    page = requests.get(f"{url}/mail/{mails(cloud)[0]['id']}", timeout=5).text
+    assert f'<a href="{own}">'.replace("&", "&amp;") in page
+    assert 'href="https://evil' not in page
+    assert 'href="http://127.0.0.1.evil' not in page
+
+
 def test_mails_survive_a_restart_and_can_be_thrown_away(cloud: Sandbox, tmp_path: Path) -> None:
     """The folder keeps them; DELETE empties it."""
     send(cloud)

@@ -43,7 +43,7 @@ def web_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUi]:
         known = home / "passwords.json"
         passwords = json.loads(known.read_text()) | (json.loads(generated.read_text()) if generated.exists() else {})
         cloud = json.loads((folder / "cloud" / "sandbox.json").read_text())
-        yield WebUi(f"http://127.0.0.1:{port}", cloud, passwords)
+        yield WebUi(f"http://127.0.0.1:{port}", cloud, passwords, folder / "cloud")
         process.send_signal(signal.SIGINT)
         process.wait(60)
 
@@ -64,7 +64,7 @@ def _start(folder: Path, port: int) -> subprocess.Popen[str]:
         "AIRFLOW__CORE__AUTH_MANAGER": "strict_login.StrictAuthManager",
     }
     command = [sys.executable, "-u", "-m", "sandbox.local.up", "--folder", str(folder), "--port", str(port)]
-    command += ["--days", str(DAYS)]
+    command += ["--days", str(DAYS), "--detected-days", "2"]
     return subprocess.Popen(
         command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

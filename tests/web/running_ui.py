@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -14,11 +15,13 @@ class WebUi:
 
     :param cloud: addresses of the simulated cloud, such as `control_url`.
     :param passwords: user to password.
+    :param cloud_folder: what `environment` reads connections from.
     """
 
     url: str
     cloud: dict[str, Any]
     passwords: dict[str, str]
+    cloud_folder: Path
 
     def session(self, user: str | None = None) -> requests.Session:
         """Return a client that is logged in as the user, by the cookie that browsers have; as nobody without one."""

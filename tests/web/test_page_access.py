@@ -6,8 +6,10 @@ import pytest
 import requests
 from running_ui import WebUi
 
-PAGES = ("coverage", "overview", "queries", "day?day=2026-11-20", "user?user=a@b.example", "search?q=x")
-OTHERS = ("", "docs", "redoc", "openapi.json", "static/pages.css", "static/../app.py", "no/such/page", "panel/x.csv")
+PAGES = ("coverage", "overview", "queries", "day?day=2026-11-20", "user?user=a@b.example", "search?q=x",
+         "findings", "findings.csv")  # fmt: skip
+OTHERS = ("", "docs", "redoc", "openapi.json", "static/pages.css", "static/../app.py", "no/such/page", "panel/x.csv",
+          "finding?day=2026-11-20&key=0", "finding/mute?day=2026-11-20&key=0", "finding/unmute")  # fmt: skip
 
 
 @pytest.mark.parametrize("path", [*PAGES, *OTHERS])

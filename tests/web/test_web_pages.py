@@ -50,7 +50,7 @@ def story_day(web_ui: WebUi) -> str:
 
 
 @pytest.mark.parametrize(
-    "path", ["coverage", "overview", "queries", "day?day={day}", "query?name=dashboards/top_errors"]
+    "path", ["coverage", "overview", "findings", "queries", "day?day={day}", "query?name=dashboards/top_errors"]
 )
 def test_pages_fit_a_phone(web_ui: WebUi, tab: Page, path: str) -> None:
     """At 390 pixels nothing but tables in their own frames is wider than the page."""

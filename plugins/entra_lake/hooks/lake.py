@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+from airflow.sdk import conf
 from airflow.sdk.log import mask_secret
 
 from entra_lake.aws import Aws
@@ -27,3 +28,8 @@ def airflow_aws(settings: LakeSettings) -> Aws:
     """Return AWS as the provider's hook reaches it: role assumption, profiles and web identity work as elsewhere."""
     hook: AwsGenericHook[Any] = AwsGenericHook(aws_conn_id=settings.aws_conn_id)
     return Aws(hook.get_session(), hook.conn_config.endpoint_url)
+
+
+def base_url() -> str:
+    """Return where people find Airflow's web UI, for links in mails."""
+    return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")

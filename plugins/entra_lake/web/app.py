@@ -44,9 +44,16 @@ def create_app() -> FastAPI:
 
 
 def _add_pages(app: FastAPI) -> None:
-    from entra_lake.web import coverage_page, day_page, overview_page, people_page, query_page  # noqa: PLC0415 - pages need the application's parts
+    from entra_lake.web import (  # noqa: PLC0415 - pages need the application's parts
+        coverage_page,
+        day_page,
+        findings_page,
+        overview_page,
+        people_page,
+        query_page,
+    )
 
-    for module in (coverage_page, day_page, overview_page, people_page, query_page):
+    for module in (coverage_page, day_page, findings_page, overview_page, people_page, query_page):
         app.include_router(module.router)
 
 

@@ -14,12 +14,14 @@ from fastapi.responses import HTMLResponse
 from entra_lake.day_state import state
 from entra_lake.due import owed
 from entra_lake.errors import ConfigurationError
+from entra_lake.examinations import read_examination
 from entra_lake.lake_facts import expires_at, hours_to_expiry
 from entra_lake.manifest import Manifest
 from entra_lake.schema import Stream
 from entra_lake.slices import ONE_DAY, parse_day
 from entra_lake.tally import LATENESS_HOURS
 from entra_lake.web.charts import histogram
+from entra_lake.web.findings_page import findings_of_day
 from entra_lake.web.lake_reader import LakeReader
 from entra_lake.web.visit import Here
 
@@ -31,6 +33,7 @@ def show_day(visit: Here, day: str, stream: str = "") -> HTMLResponse:
     """Show what is known for certain of one day, stream by stream."""
     reader, chosen = visit.reader, _day(day)
     facts = reader.facts()
+    findings, findings_trouble = findings_of_day(visit, chosen)
     return visit.page(
         "day.html",
         title=f"Day {chosen:%A} {chosen}",
@@ -39,6 +42,9 @@ def show_day(visit: Here, day: str, stream: str = "") -> HTMLResponse:
         after=chosen + ONE_DAY,
         hours=hours_to_expiry(chosen, reader.now, facts) if facts else None,
         expires=expires_at(chosen, facts) if facts else None,
+        findings=findings,
+        findings_trouble=findings_trouble,
+        rules=sorted(read_examination(reader.lake.store, chosen).rules.items()),
         streams=[_stream_facts(reader, item, chosen) for item in reader.lake.streams if stream in ("", item.name)],
     )
 

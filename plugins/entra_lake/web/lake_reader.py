@@ -22,7 +22,7 @@ from entra_lake.athena import Answer, Athena
 from entra_lake.hooks.lake import open_airflow_lake
 from entra_lake.lake import Lake
 from entra_lake.lake_facts import LakeFacts
-from entra_lake.layout import LAKE_KEY, manifest_key, manifest_prefix
+from entra_lake.layout import EXAMINATIONS_PREFIX, LAKE_KEY, manifest_key, manifest_prefix
 from entra_lake.manifest import Manifest
 from entra_lake.schema import Stream
 from entra_lake.settings import LakeSettings
@@ -92,6 +92,7 @@ class LakeReader:
     lake: Lake
     manifests_kept: Kept[Manifest] = field(default_factory=lambda: Kept(_MOST_MANIFESTS))
     listings: Kept[dict[ManifestKey, str]] = field(default_factory=lambda: Kept(64))
+    examined: Kept[list[str]] = field(default_factory=lambda: Kept(1))
     answers: Kept[Asked] = field(default_factory=lambda: Kept(_MOST_ANSWERS))
     facts_kept: Kept[LakeFacts] = field(default_factory=lambda: Kept(1))
 
@@ -131,8 +132,9 @@ class LakeReader:
         return self._manifest((stream.name, day), etag) if etag else None
 
     def revision(self) -> str:
-        """Return a text that changes whenever a day is acknowledged."""
-        return hashlib.sha256("".join(sorted(self._etags().values())).encode()).hexdigest()
+        """Return a text that changes whenever a day is acknowledged, or detections have run for one."""
+        parts = [*sorted(self._etags().values()), *self._examined()]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def ask(self, statement: str) -> Asked:
         """Return Athena's answer to a statement, a kept one if there is one.
@@ -158,6 +160,11 @@ class LakeReader:
         if (found := self.listings.get("all", LISTING_SECONDS)) is not None:
             return found
         return self.listings.put("all", {key: etag for stream in self.lake.streams for key, etag in self._list(stream)})
+
+    def _examined(self) -> list[str]:
+        if (found := self.examined.get("all", LISTING_SECONDS)) is not None:
+            return found
+        return self.examined.put("all", [item.etag for item in self.lake.store.list(EXAMINATIONS_PREFIX)])
 
     def _list(self, stream: Stream) -> list[tuple[ManifestKey, str]]:
         prefix = manifest_prefix(stream)

@@ -20,6 +20,8 @@ INTERACTIVE_ONLY = (
 PANELS = (
     Panel(name="sign_ins_by_day", title="Sign-ins a day, by outcome", is_over_time=True, rows=0,
           note=INTERACTIVE_ONLY),
+    Panel(name="findings_by_rule", title="Findings, by rule", streams=(), links={"title": "rule"}, hides=("rule",),
+          note="What detections have found; muted ones too."),
     Panel(name="sign_ins_by_country", title="By country", label="country",
           note="Countries are guessed from addresses."),
     Panel(name="sign_ins_by_application", title="By application", label="application",

@@ -36,7 +36,8 @@ class Panel:
     :param streams: the lake must have them; else the panel says so.
     :param label: the answer's column that names a bar; none: no chart.
     :param value: the answer's column that is its length.
-    :param links: column to what it names: `user`, `address`, `application` or `event`.
+    :param links: column to what it names: `user`, `address`, `application`, `event`, `finding` or `rule`.
+    :param hides: columns of the answer that the page leaves out; the file to download has them.
     :param note: what the panel cannot show.
     """
 
@@ -46,6 +47,7 @@ class Panel:
     label: str = ""
     value: str = "successes"
     links: Mapping[str, str] = field(default_factory=dict)
+    hides: tuple[str, ...] = ()
     note: str = ""
     is_over_time: bool = False
     rows: int = SHOWN_ROWS
@@ -63,8 +65,8 @@ class Shown:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the answer's columns."""
-        return self.asked.answer.columns if self.asked else ()
+        """Return the answer's columns that the page shows."""
+        return tuple(name for name in self.asked.answer.columns if name not in self.panel.hides) if self.asked else ()
 
     @property
     def shown_rows(self) -> Sequence[Mapping[str, str | None]]:

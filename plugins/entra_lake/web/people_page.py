@@ -18,8 +18,17 @@ _HISTORY_LINKS = {
     "ip_address": "address", "user_principal_name": "user", "application": "application", "correlation_id": "event",
     "id": "event",
 }  # fmt: skip
+_FINDINGS = Panel(
+    name="findings",
+    title="Findings",
+    streams=(),
+    rows=60,
+    links={"title": "finding", "user_principal_name": "user", "ip_address": "address"},
+    hides=("first_event_time", "last_event_time", "entity_type", "entity", "rule", "first_found_at", "last_found_at"),
+)
 _USER = (
     Panel(name="sign_ins_by_day", title="Sign-ins a day, by outcome", is_over_time=True, rows=0),
+    _FINDINGS,
     Panel(name="user_addresses", title="Addresses and countries", label="country",
           links={"ip_address": "address"}),
     Panel(name="sign_ins_by_application", title="Applications", label="application",
@@ -29,6 +38,7 @@ _USER = (
     Panel(name="user_history", title="Timeline, newest first", links=_HISTORY_LINKS, rows=100),
 )  # fmt: skip
 _ADDRESS = (
+    _FINDINGS,
     Panel(name="address_users", title="Who signed in from here", label="user_name",
           links={"user_name": "user", "application": "application"}),
     Panel(name="address_history", title="Timeline, newest first", links=_HISTORY_LINKS, rows=100),

@@ -17,6 +17,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from entra_lake.findings import key_of
+
 #: Where Airflow mounts the application.
 PREFIX = "/entra-lake"
 #: Unicode's categories of characters that show nothing and change how their neighbours show.
@@ -108,7 +110,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(count=count, size=size, duration=duration, moment=moment, weekday=weekday)
     environment.tests["number_text"] = is_number_text
-    environment.globals.update(query=query)
+    environment.globals.update(query=query, finding_key=key_of)
     return environment
 
 
