@@ -320,6 +320,16 @@ def test_it_goes_on_wherever_it_was_interrupted(
     assert changes > 10
 
 
+def test_a_reading_brings_nothing_back(held: Lake, victim: Subject) -> None:
+    """Graph still lists the records: the next reading leaves them out, says how many, and is neither short nor news."""
+    left = expected(held, victim)
+    erase_now(held, victim)
+    passes = [item.manifest.passes[-1] for item in read(held, "again", DAYS)]
+    assert [(item["missing"], item["new"], item["changed"]) for item in passes] == [(0, 0, 0)] * len(passes)
+    assert sum(item["erased"] for item in passes) > 0
+    check(held, victim, left)
+
+
 def test_the_guard_stays_as_strict_as_it_was(held: Lake, victim: Subject) -> None:
     """An erasure allows the day to lose what was erased, and not one id more."""
     erase_now(held, victim)
