@@ -33,6 +33,7 @@ from entra_lake.raw import RawWriter, list_day, list_parts, read_part
 from entra_lake.rebuild import days_to_build, rebuild, rebuild_day
 from entra_lake.schema import Stream
 from entra_lake.slices import ONE_DAY, Slice
+from entra_lake.store import S3Store
 from entra_lake.streams import STREAMS
 from entra_lake.subject import Role, Subject, actors
 from entra_lake.windows import start_of_day
@@ -235,6 +236,37 @@ def content(lake: Lake, key: str) -> bytes:
     found = lake.store.read(key)
     assert found
     return found[0]
+
+
+@pytest.mark.parametrize("keeps_versions", [False, True])
+def test_versions_go_one_by_one(shared: Sandbox, tmp_path: Path, *, keeps_versions: bool) -> None:
+    """Each version of an object is found, read and removed by itself, whether or not the bucket keeps any."""
+    bucket = f"versions-{keeps_versions}".lower()
+    s3 = make_lake(shared).aws.client("s3")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    if keeps_versions:
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"older", b"newer"):
+        s3.put_object(Bucket=bucket, Key="lake/a/b", Body=body)
+    s3.put_object(Bucket=bucket, Key="lake/a/c", Body=b"other")
+    versions = removal.versions_of(S3Store(s3, bucket, "lake"))
+    path = tmp_path / "copy"
+
+    def held() -> list[tuple[str, bytes, bool]]:
+        found = list(versions.list("a/"))
+        assert all(versions.fetch(item, path) for item in found)
+        return sorted((item.key, read_version(item), item.is_latest) for item in found)
+
+    def read_version(item: removal.StoredVersion) -> bytes:
+        assert versions.fetch(item, path)
+        return path.read_bytes()
+
+    older = [("a/b", b"older", False)] if keeps_versions else []
+    assert held() == sorted([*older, ("a/b", b"newer", True), ("a/c", b"other", True)])
+    doomed = next(item for item in versions.list("a/b") if item.is_latest)
+    versions.remove(doomed)
+    assert not versions.fetch(doomed, path)
+    assert held() == sorted([*((key, body, True) for key, body, _ in older), ("a/c", b"other", True)])
 
 
 # In a folder, step by step.
