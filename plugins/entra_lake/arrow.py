@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+import numpy as np
 import pyarrow as pa
 
 from entra_lake.flatten import Row
-from entra_lake.schema import Stream, Type
+from entra_lake.schema import EXTRA_COLUMN, Stream, Type
 
 ARROW_TYPES: dict[Type, pa.DataType] = {
     Type.STRING: pa.string(),
@@ -29,10 +30,25 @@ def arrow_schema(stream: Stream) -> pa.Schema:
 
 
 @cache
+def record_schema(stream: Stream) -> pa.Schema:
+    """Return the schema of what is read of a record alone, whatever is known of others."""
+    schema = arrow_schema(stream)
+    names = ("record_sha256", *(column.name for column in stream.columns), EXTRA_COLUMN.name)
+    return pa.schema([schema.field(name) for name in names])
+
+
+@cache
 def schema_fingerprint(stream: Stream) -> str:
     """Return a hash that changes when a column, its type or its path does."""
     facts = "\n".join(f"{c.name}:{c.type}:{c.path}:{c.optional}" for c in stream.table_columns)
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def equally_long(texts: str, count: int) -> pa.Array:
+    """Return so many ASCII texts of one length, which stand one behind the other, as a column."""
+    length = len(texts) // count if count else 0
+    offsets = np.arange(count + 1, dtype=np.int32) * length
+    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(texts.encode("ascii"))])
 
 
 def record_batch(rows: Sequence[Row], stream: Stream) -> pa.RecordBatch:

@@ -6,18 +6,20 @@ memory follows the size of a window and not that of the day.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from entra_lake.arrow import arrow_schema, schema_fingerprint
-from entra_lake.columns import flat_columns
+from entra_lake.cells import Numbers
 from entra_lake.footer import Footer, pass_hashes
 from entra_lake.layout import pass_start
 from entra_lake.raw import RawDay, list_day
@@ -28,8 +30,6 @@ from entra_lake.store_protocol import Store
 from entra_lake.tally import Tally
 from entra_lake.windows import pass_names, sweep
 
-Numbers = npt.NDArray[np.int64]
-
 #: Raise it when the same raw must give other rows; every day is then built anew when it is next touched.
 BUILD_RULES = 2
 
@@ -37,6 +37,8 @@ ROW_GROUP_BYTES = 8 * 1024 * 1024  # of Arrow memory
 #: A footer grows with its row groups, and readers load it whole: large days get larger groups.
 MOST_ROW_GROUPS = 60
 ZSTD_LEVEL = 3
+#: Columns whose values hardly ever repeat: a dictionary of them costs time and space.
+UNIQUE = frozenset({"id", "record_sha256", "correlation_id"})
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,10 @@ def build_day(  # noqa: PLR0913, PLR0917 - where from, what, where to
     """
     raw = list_day(store, stream, day) if raw is None else raw
     build = _Build(store, stream, day, tenant_id, raw)
-    if wandering := build.write(path, {}):
-        # Seldom: an id's records lie in several windows. Their versions are numbered over the whole day first.
-        build.write(path, find_wanderers(store, stream, raw.parts, wandering))
+    with _no_collection():
+        if wandering := build.write(path, {}):
+            # Seldom: an id's records lie in several windows. Their versions are numbered over the whole day first.
+            build.write(path, find_wanderers(store, stream, raw.parts, wandering))
     return Built(path, build.footer())
 
 
@@ -71,6 +74,18 @@ def is_current(footer: Footer, stream: Stream, raw: RawDay) -> bool:
         schema_fingerprint(stream),
         raw.sha256,
     )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from looking through millions of short-lived objects that form no cycles."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Build:
@@ -94,9 +109,14 @@ class _Build:
         self._id_numbers = []
         schema = arrow_schema(self._stream)
         with pq.ParquetWriter(
-            path, schema, compression="zstd", compression_level=ZSTD_LEVEL, store_schema=False
+            path,
+            schema,
+            compression="zstd",
+            compression_level=ZSTD_LEVEL,
+            use_dictionary=[name for name in schema.names if name not in UNIQUE],
+            store_schema=False,
         ) as writer:
-            for table in _row_groups(self._batches(wanderers), schema, sum(part.records for part in self._parts)):
+            for table in _row_groups(self._tables(wanderers), sum(part.records for part in self._parts)):
                 writer.write_table(table, row_group_size=table.num_rows)
                 pa.default_memory_pool().release_unused()
             writer.add_key_value_metadata(self.footer().to_metadata())
@@ -122,37 +142,33 @@ class _Build:
             lateness=self._tally.lateness,
         )
 
-    def _batches(self, wanderers: Wanderers) -> Iterator[pa.RecordBatch]:
-        shape = Shape(self._stream)
-        for records in sweep(self._store, shape, self._day, self._parts):
-            kept = spared(records, self._raw.erased)
-            if len(kept):
-                yield self._batch(resolve(kept, self._passes, wanderers), shape)
+    def _tables(self, wanderers: Wanderers) -> Iterator[pa.Table]:
+        """Hand on the rows of each window; maps hold on to no window while the next is read."""
+        windows = sweep(self._store, Shape(self._stream), self._day, self._parts)
+        kept = filter(len, map(partial(spared, erased=self._raw.erased), windows))
+        return map(self._table, map(partial(resolve, passes=self._passes, wanderers=wanderers), kept))
 
-    def _batch(self, rows: Rows, shape: Shape) -> pa.RecordBatch:
+    def _table(self, rows: Rows) -> pa.Table:
         """Return the rows of a window in the table's columns; count them."""
-        flat = flat_columns(rows.records.lines, rows.records.structs, rows.ids, shape)
+        records = rows.records
         lake = self._lake_columns(rows)
         self._count(rows, lake)
-        self._tally.note_drift(flat.columns, flat.extra)
+        self._tally.note_drift(records.table)
         schema = arrow_schema(self._stream)
-        columns = {**flat.columns, **lake, "extra_json": pa.array(flat.extra, pa.string())}
-        return pa.RecordBatch.from_arrays(
-            [columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema
-        )
+        own = dict(zip(records.table.schema.names, records.table.columns, strict=True))
+        columns = {**own, **{name: array.cast(schema.field(name).type) for name, array in lake.items()}}
+        return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
     def _lake_columns(self, rows: Rows) -> dict[str, pa.Array]:
-        count = len(rows.ids)
+        count = len(rows.records)
         first = self._seen[rows.records.passes]
         last, number, latest = first.copy(), np.ones(count, dtype=np.int32), np.ones(count, dtype=bool)
-        for place, version in enumerate(rows.versions):
-            if version is not None:
-                number[place], latest[place] = version.number, version.is_latest
-                first[place], last[place] = milliseconds(version.first_seen_at), milliseconds(version.last_seen_at)
+        for place, version in rows.versions.items():
+            number[place], latest[place] = version.number, version.is_latest
+            first[place], last[place] = milliseconds(version.first_seen_at), milliseconds(version.last_seen_at)
         return {
             "event_time": pa.array(rows.records.times, pa.int64(), mask=~rows.records.timed),
             "tenant_id": pa.repeat(self._tenant_id, count),
-            "record_sha256": pa.array(rows.hashes, pa.string()),
             "version": pa.array(number),
             "is_latest": pa.array(latest),
             "first_seen_at": pa.array(first),
@@ -160,11 +176,14 @@ class _Build:
         }
 
     def _count(self, rows: Rows, lake: dict[str, pa.Array]) -> None:
+        records = rows.records
         first = lake["version"].to_numpy() == 1
-        timed = first & rows.records.timed
-        self._tally.note_times(rows.records.times, rows.records.timed)
-        self._tally.note_ids([name for name, is_first in zip(rows.ids, first.tolist(), strict=True) if is_first])
-        self._tally.note_lateness((lake["first_seen_at"].to_numpy() - rows.records.times)[timed])
+        timed = first & records.timed
+        self._tally.note_times(records.times, records.timed)
+        self._tally.note_ids(
+            records.ids if first.all() else [name for name, one in zip(records.ids, first.tolist(), strict=True) if one]
+        )
+        self._tally.note_lateness((lake["first_seen_at"].to_numpy() - records.times)[timed])
         self._id_numbers.append(rows.id_numbers)
 
 
@@ -173,18 +192,18 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.astimezone(UTC).timestamp()) * 1000
 
 
-def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema, records: int) -> Iterator[pa.Table]:
-    """Join batches to tables: of enough memory, and so many rows that a large day has few of them."""
-    waiting: list[pa.RecordBatch] = []
+def _row_groups(windows: Iterator[pa.Table], records: int) -> Iterator[pa.Table]:
+    """Join windows: to enough memory, and so many rows that a large day has few of them."""
+    waiting: list[pa.Table] = []
     rows = size = 0
-    for batch in batches:
-        waiting.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
+    for table in windows:
+        waiting.append(table)
+        rows, size = rows + table.num_rows, size + table.nbytes
         if size >= ROW_GROUP_BYTES and rows >= records // MOST_ROW_GROUPS:
-            yield pa.Table.from_batches(waiting, schema)
+            yield pa.concat_tables(waiting)
             waiting, rows, size = [], 0, 0
     if waiting:
-        yield pa.Table.from_batches(waiting, schema)
+        yield pa.concat_tables(waiting)
 
 
 def _repeated(id_numbers: list[Numbers]) -> frozenset[int]:

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from entra_lake.errors import DataError
 from entra_lake.schema import Stream
@@ -52,6 +53,7 @@ def run_hash(run_id: str) -> str:
     return hashlib.sha256(run_id.encode()).hexdigest()[:8]
 
 
+@lru_cache(1024)  # a build asks for every version's
 def pass_start(name: str) -> datetime:
     """Return when the pass of this id started.
 

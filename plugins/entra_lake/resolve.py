@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import msgspec
 import numpy as np
 
+from entra_lake.cells import Numbers
 from entra_lake.identity import canonical, identify
 from entra_lake.layout import RawPart
 from entra_lake.raw import read_part
@@ -15,7 +17,7 @@ from entra_lake.schema import Stream
 from entra_lake.store_protocol import Store
 from entra_lake.tombstones import Tombstones
 from entra_lake.versions import Observation, Version, number_versions
-from entra_lake.windows import Numbers, Records
+from entra_lake.windows import Records
 
 #: id to all of its versions, where its records do not lie in one window.
 Wanderers = Mapping[str, Sequence[Version]]
@@ -26,42 +28,37 @@ class Rows:
     """The rows of a window, in the order of event time, id and version.
 
     :param records: the record of each row.
-    :param ids: Graph's id, or `sha256:…` of the content.
-    :param hashes: SHA-256 of the received bytes.
-    :param versions: what is known of each row's version; None for the only version of an id, seen in one pass.
+    :param versions: row to what is known of its version; the others are the only version of their id, seen in one pass.
+    :param id_numbers: a number per id.
     """
 
     records: Records
-    ids: list[str]
-    hashes: list[str]
-    versions: list[Version | None]
+    versions: Mapping[int, Version]
     id_numbers: Numbers
 
 
 def resolve(records: Records, passes: Sequence[str], wanderers: Wanderers) -> Rows:
     """Return one row per id and content of the window's records."""
-    hashes = [hashlib.sha256(line).hexdigest() for line in records.lines]
-    ids = [name or f"sha256:{sha256}" for name, sha256 in zip(records.names, hashes, strict=True)]
-    numbers = id_numbers(ids)
-    versions: list[Version | None] = [None] * len(ids)
+    numbers = id_numbers(records.ids)
+    versions: dict[int, Version] = {}
     dropped: set[int] = set()
-    for name, places in _repeated(ids, numbers, wanderers).items():
+    for name, places in _repeated(records.ids, numbers, wanderers).items():
+        hashes = [records.sha256(place) for place in places]
         known = wanderers.get(name) or number_versions(
-            {Observation(passes[records.passes[place]], hashes[place]) for place in places},
-            _Contents({hashes[place]: records.lines[place] for place in places}),
+            {Observation(passes[records.passes[place]], sha) for place, sha in zip(places, hashes, strict=True)},
+            _Contents({sha: records.lines[place] for place, sha in zip(places, hashes, strict=True)}),
         )
         waiting = {version.sha256: version for version in known}
-        for place in places:
-            versions[place] = waiting.pop(hashes[place], None)
-            if versions[place] is None:
+        for place, sha in zip(places, hashes, strict=True):
+            if version := waiting.pop(sha, None):
+                versions[place] = version
+            else:
                 dropped.add(place)
-    order = _order(records.times, ids, versions, dropped)
-    chosen = order.tolist()
+    order = _order(records.times, records.ids, versions, dropped)
+    rows = {place: row for row, place in enumerate(order.tolist()) if place in versions} if versions else {}
     return Rows(
         records=records.take(order),
-        ids=[ids[place] for place in chosen],
-        hashes=[hashes[place] for place in chosen],
-        versions=[versions[place] for place in chosen],
+        versions={rows[place]: version for place, version in versions.items()},
         id_numbers=np.unique(numbers),
     )
 
@@ -70,11 +67,7 @@ def spared(records: Records, erased: Tombstones) -> Records:
     """Return the records that were not erased."""
     if erased.nothing:
         return records
-    kept = [
-        number
-        for number, (name, line) in enumerate(zip(records.names, records.lines, strict=True))
-        if not erased.hold(name or f"sha256:{hashlib.sha256(line).hexdigest()}")
-    ]
+    kept = [number for number, name in enumerate(records.ids) if not erased.hold(name)]
     return records if len(kept) == len(records) else records.take(np.array(kept, dtype=np.int64))
 
 
@@ -103,8 +96,24 @@ class _Contents:
     def __init__(self, lines: Mapping[str, bytes]) -> None:
         self._lines = lines
 
-    def __call__(self, sha256: str) -> str:
-        return canonical(self._lines[sha256])
+    def __call__(self, sha256: str) -> str | bytes:
+        return self._keys[sha256]
+
+    @cached_property
+    def _keys(self) -> Mapping[str, str | bytes]:
+        """Make all in the same way: the quick one knows no other equality, but writes other texts."""
+        quick = quick_contents(list(self._lines.values()))
+        if quick is None:
+            return {sha256: canonical(line) for sha256, line in self._lines.items()}
+        return dict(zip(self._lines, quick, strict=True))
+
+
+def quick_contents(lines: Sequence[bytes]) -> list[bytes] | None:
+    """Return texts that are equal exactly where `canonical` ones are; None where only those can tell."""
+    try:
+        return [msgspec.json.encode(msgspec.json.decode(line), order="sorted") for line in lines]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _repeated(ids: Sequence[str], numbers: Numbers, wanderers: Wanderers) -> dict[str, list[int]]:
@@ -119,10 +128,12 @@ def _repeated(ids: Sequence[str], numbers: Numbers, wanderers: Wanderers) -> dic
     return found
 
 
-def _order(times: Numbers, ids: Sequence[str], versions: Sequence[Version | None], dropped: Iterable[int]) -> Numbers:
+def _order(times: Numbers, ids: Sequence[str], versions: Mapping[int, Version], dropped: Iterable[int]) -> Numbers:
     """Return the places of the rows in their order."""
-    by_version = sorted(range(len(ids)), key=lambda place: version.number if (version := versions[place]) else 1)
-    by_id = np.array(sorted(by_version, key=ids.__getitem__), dtype=np.int64)
+    later = {place: version.number for place, version in versions.items() if version.number > 1}
+    places = [place for place in range(len(ids)) if place not in later] if later else list(range(len(ids)))
+    places += sorted(later, key=later.__getitem__)
+    by_id = np.array(sorted(places, key=ids.__getitem__), dtype=np.int64)
     order: Numbers = by_id[np.argsort(times[by_id], kind="stable")]
     gone = np.fromiter(dropped, dtype=np.int64)
     return order[~np.isin(order, gone)] if gone.size else order

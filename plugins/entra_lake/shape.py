@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -32,14 +32,18 @@ NO_TEXT = Raw(b"")
 NULL_TEXT = Raw(b"null")
 #: Refused records that are looked at to learn members from, at one time.
 GROUP = 32
+_FIRST_LOOK = 256
 #: More unknown members than that are no schema of Graph's, and each costs a little in every record.
 MOST_LEARNED = 64
+_Refused = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _NAME = re.compile(r"[^\x00-\x1f\"\\]+")
+#: The only id that tells records from one another.
+_ID = Annotated[str, msgspec.Meta(min_length=1)]
 _TYPES: Mapping[Type, Any] = {
-    Type.STRING: str | None | UnsetType,
-    Type.INT: int | float | None | UnsetType,  # told apart afterwards: 1 and 1.0 are two things
-    Type.DOUBLE: int | float | None | UnsetType,
-    Type.BOOLEAN: bool | None | UnsetType,
+    Type.STRING: str,
+    Type.INT: int | float,  # told apart afterwards: 1 and 1.0 are two things
+    Type.DOUBLE: int | float,
+    Type.BOOLEAN: bool,
 }
 
 
@@ -52,6 +56,7 @@ class Node:
     :param objects: field number to the object inside.
     :param learned: field number to the name of a member that no column knows.
     :param absent: an instance that stands for a null object: all of its columns are NULL.
+    :param is_plain: whether it refuses records that leave out a member, or hold null for an optional one.
     """
 
     kind: type[Struct]
@@ -60,6 +65,7 @@ class Node:
     objects: tuple[tuple[int, Node], ...]
     learned: tuple[tuple[int, str], ...]
     absent: Struct = field(repr=False)
+    is_plain: bool
 
 
 class Shape:
@@ -68,9 +74,13 @@ class Shape:
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self._learned: Paths = frozenset()
+        self._has_looked = False
+        #: What was noted on a record to its `extra_json`.
+        self.leftovers: dict[tuple[tuple[tuple[str, ...], str], ...], str] = {}
         self._use(self._learned)
-        names = [_struct_name(self.node.names.index(name)) for name in ("id", stream.time_field)]
-        self._id_and_time = attrgetter(*names)  # learned members come behind them
+        #: What gives a struct's id and the text of its time; members that are learned stand behind them.
+        self.get_id = attrgetter(_struct_name(self.node.names.index("id")))
+        self.get_time = attrgetter(_struct_name(self.node.names.index(stream.time_field)))
 
     @property
     def learned(self) -> Paths:
@@ -82,21 +92,24 @@ class Shape:
 
         Structs of earlier calls may lack the fields that this call learns: put them into `renew`.
         """
-        found = self._decode(lines)
+        if not self._has_looked:
+            self._look(lines[:_FIRST_LOOK])
+        found = _decode(self._decoder, lines)
         refused = [number for number, item in enumerate(found) if item is None]
         while refused and self._learn(lines[number] for number in refused[:GROUP]):
-            again = self._decode([lines[number] for number in refused])
+            again = _decode(self._decoder, [lines[number] for number in refused])
             for number, item in zip(refused, again, strict=True):
                 found[number] = item
             refused = [number for number in refused if found[number] is None]
-        if any(item is not None and type(item) is not self.node.kind for item in found):
+        if not set(map(type, found)) <= {self.node.kind, type(None)}:
             found = [item if item is None else self.renew(item) for item in found]
         return found
 
-    def id_and_time(self, item: Struct) -> tuple[str | None, object]:
-        """Return the record's id, None where it has none that can be used, and the text of its time."""
-        name, text = self._id_and_time(item)
-        return (name if isinstance(name, str) and name else None), text
+    def read_plain(self, lines: Sequence[bytes]) -> list[Struct | None]:
+        """Return each record as a struct of `plain`; None for those that `read` must take."""
+        if not self._has_looked:
+            self._look(lines[:_FIRST_LOOK])
+        return _decode(self._plain_decoder, lines)
 
     def renew(self, item: Struct) -> Struct:
         """Return the struct with the fields that were learned since it was read."""
@@ -106,24 +119,20 @@ class Shape:
         """Return the struct whose columns hold what the row holds."""
         return _of_row(self.node, row)
 
-    def light_record(self, item: Struct) -> Record:
-        """Return the record with empty lists in place of its collections: what `extra_json` depends on."""
-        return _light(self.node, item)
-
     def _use(self, learned: Paths) -> None:
         self._learned = learned
-        self.node = _node(column_tree(self.stream), learned, "Record")
+        tree = column_tree(self.stream)
+        self.node = _node(tree, learned, "Record")
+        self.plain = _node(tree, learned, "Plain", is_plain=True)
         self._decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(self.node.kind)
+        self._plain_decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(self.plain.kind)
 
-    def _decode(self, lines: Iterable[bytes]) -> list[Struct | None]:
-        decode = self._decoder.decode
-        found: list[Struct | None] = []
-        for line in lines:
-            try:
-                found.append(decode(line))
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                found.append(None)
-        return found
+    def _look(self, lines: Sequence[bytes]) -> None:
+        """Learn from the first records, before many are read without what these teach."""
+        self._has_looked = True
+        found = _decode(self._decoder, lines)
+        while self._learn([line for line, item in zip(lines, found, strict=True) if item is None][:GROUP]):
+            found = _decode(self._decoder, lines)
 
     def _learn(self, lines: Iterable[bytes]) -> bool:
         """Tell whether these refused records have taught a member."""
@@ -135,6 +144,18 @@ class Shape:
         return bool(chosen)
 
 
+def _decode(decoder: msgspec.json.Decoder[Struct], lines: Iterable[bytes]) -> list[Struct | None]:
+    """Read the lines, None for refused ones: a refused line costs no other a second reading."""
+    decode = decoder.decode
+    found: list[Struct | None] = []
+    for line in lines:
+        try:
+            found.append(decode(line))
+        except _Refused:
+            found.append(None)
+    return found
+
+
 def received_texts(line: bytes, stream: Stream) -> dict[str, str]:
     """Return the collections of a record as they were received: column name to JSON text.
 
@@ -144,7 +165,7 @@ def received_texts(line: bytes, stream: Stream) -> dict[str, str]:
     try:
         found = ((column.name, _text_at(line, column.keys)) for column in columns)
         return {name: text for name, text in found if text is not None}
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except _Refused:
         return {}
 
 
@@ -193,35 +214,50 @@ def _struct_name(number: int) -> str:
     return f"f{number}"
 
 
-def _node(tree: Tree, learned: Paths, name: str) -> Node:
+def _node(tree: Tree, learned: Paths, name: str, *, is_plain: bool = False) -> Node:
     """Make the struct of one object; fields are numbered, for Graph's names need not be Python's."""
     names = [*tree, *sorted({path[0] for path in learned if len(path) == 1})]
     columns, objects, unknown = [], [], []
     fields: list[tuple[str, Any, Any]] = []
     nulls: list[Any] = []
+    default: Any
+    null: Any
     for number, key in enumerate(names):
         inner = tree.get(key)
+        kind: Any
         if inner is None:
             unknown.append((number, key))
-            fields.append((_struct_name(number), Raw, NO_TEXT))
-            nulls.append(NO_TEXT)
+            kind, default, null = Raw, NO_TEXT, NO_TEXT
         elif isinstance(inner, dict):
             paths = frozenset(path[1:] for path in learned if path[0] == key and len(path) > 1)
-            node = _node(inner, paths, f"{name}_{number}")
+            node = _node(inner, paths, f"{name}_{number}", is_plain=is_plain)
             objects.append((number, node))
-            fields.append((_struct_name(number), node.kind | None | UnsetType, UNSET))
-            nulls.append(None)
-        elif inner.type is Type.JSON:
-            columns.append((number, inner))
-            fields.append((_struct_name(number), Raw, NO_TEXT))
-            nulls.append(NO_TEXT if inner.optional else NULL_TEXT)
+            kind, default, null = node.kind | None, UNSET, None
         else:
             columns.append((number, inner))
-            fields.append((_struct_name(number), _TYPES[inner.type], UNSET))
-            nulls.append(UNSET if inner.optional else None)
+            kind, default, null = _field(inner, is_plain=is_plain)
+        if is_plain and inner is not None and not (isinstance(inner, Column) and inner.optional):
+            default = msgspec.NODEFAULT
+        elif default is UNSET:
+            kind |= UnsetType
+        fields.append((_struct_name(number), kind, default))
+        nulls.append(null)
     rename = {_struct_name(number): key for number, key in enumerate(names)}
-    kind = msgspec.defstruct(name, fields, rename=rename, gc=False, forbid_unknown_fields=True)
-    return Node(kind, tuple(names), tuple(columns), tuple(objects), tuple(unknown), kind(*nulls))
+    struct = msgspec.defstruct(name, fields, rename=rename, gc=False, kw_only=True, forbid_unknown_fields=True)
+    absent = struct(**{_struct_name(number): null for number, null in enumerate(nulls)})
+    return Node(struct, tuple(names), tuple(columns), tuple(objects), tuple(unknown), absent, is_plain)
+
+
+def _field(column: Column, *, is_plain: bool) -> tuple[Any, Any, Any]:
+    """Return type, default, and what stands for the column in a null object."""
+    if column.type is Type.JSON:
+        return Raw, NO_TEXT, (NO_TEXT if column.optional else NULL_TEXT)
+    kind = _TYPES[column.type]
+    if is_plain and column.path == "id":
+        return _ID, UNSET, ""
+    if not column.optional:
+        return kind | None, UNSET, None
+    return (kind, None, None) if is_plain else (kind | None, UNSET, UNSET)
 
 
 def _renew(item: Struct, node: Node) -> Struct:
@@ -246,19 +282,20 @@ def _of_row(node: Node, row: Mapping[str, Any]) -> Struct:
     return node.kind(**values)
 
 
-def _light(node: Node, item: Struct) -> Record:
+def light_object(node: Node, item: Struct) -> Record:
+    """Return an object with empty lists in place of its collections."""
     values = msgspec.structs.astuple(item)
     record: Record = {}
     for number, column in node.columns:
         value = values[number]
         if column.type is Type.JSON:
             _put_text(record, node.names[number], value)
-        elif value is not UNSET:
+        elif value is not UNSET and not (value is None and column.optional and node.is_plain):
             record[node.names[number]] = value
     for number, inner in node.objects:
         value = values[number]
         if value is not UNSET:
-            record[node.names[number]] = None if value is None else _light(inner, value)
+            record[node.names[number]] = None if value is None else light_object(inner, value)
     for number, name in node.learned:
         if text := bytes(values[number]):
             record[name] = parse_value(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from entra_lake.flatten import extra_paths
 from entra_lake.json_text import parse_json
-from entra_lake.schema import Stream
+from entra_lake.schema import EXTRA_COLUMN, Stream
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -87,13 +87,15 @@ class Tally:
         places = np.searchsorted(LATENESS_HOURS, delays / _MS_PER_HOUR, side="left")
         self._lateness += np.bincount(places, minlength=len(self._lateness))
 
-    def note_drift(self, columns: dict[str, pa.Array], extra: Iterable[str | None]) -> None:
+    def note_drift(self, table: pa.Table) -> None:
         """Count what `extra_json` had to take, and members of enumerations that nobody knows."""
-        for text, count in Counter(text for text in extra if text).items():
-            for name in _drift_of(text, self._stream):
-                self._count(name, count)
+        extra = table.column(EXTRA_COLUMN.name)
+        if extra.null_count < len(extra):
+            for found in extra.drop_null().value_counts().to_pylist():
+                for name in _drift_of(found["values"], self._stream):
+                    self._count(name, found["counts"])
         for column, (path, known) in self._members.items():
-            array = columns[column]
+            array = table.column(column)
             expected = pc.sum(pc.is_in(array, known)).as_py() or 0
             self._count(f"{path} member", len(array) - array.null_count - expected)
 
@@ -110,6 +112,6 @@ def _drift_of(extra: str, stream: Stream) -> tuple[str, ...]:
 
 def _sum_of_hashes(ids: Sequence[str]) -> int:
     """Return the sum of the ids' SHA-256, each as a number: eight columns of 32 bits, added up apart."""
-    digests = b"".join(hashlib.sha256(name.encode()).digest() for name in ids)
+    digests = b"".join([hashlib.sha256(name.encode()).digest() for name in ids])
     columns = np.frombuffer(digests, dtype=">u4").reshape(-1, 8).sum(axis=0, dtype=np.uint64)
     return sum(int(column) << (32 * place) for place, column in enumerate(reversed(columns.tolist())))

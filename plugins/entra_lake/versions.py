@@ -33,7 +33,7 @@ class Version:
     last_seen_at: datetime
 
 
-def number_versions(observations: Iterable[Observation], content: Callable[[str], str]) -> list[Version]:
+def number_versions(observations: Iterable[Observation], content: Callable[[str], str | bytes]) -> list[Version]:
     """Return the versions of one id.
 
     :param observations: all that is known of this id, in any order.
@@ -43,8 +43,8 @@ def number_versions(observations: Iterable[Observation], content: Callable[[str]
     ordered = sorted(observations)
     if len({seen.sha256 for seen in ordered}) == 1:
         return [_version(ordered, 1, is_latest=True)]
-    groups: dict[str, list[Observation]] = {}
-    contents: dict[str, str] = {}
+    groups: dict[str | bytes, list[Observation]] = {}
+    contents: dict[str, str | bytes] = {}
     for seen in ordered:
         key = contents.get(seen.sha256) or contents.setdefault(seen.sha256, content(seen.sha256))
         groups.setdefault(key, []).append(seen)

@@ -10,30 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
-from entra_lake.flatten import parse_time
-from entra_lake.identity import locate
+from entra_lake.cells import Flags, Numbers, read_cells
 from entra_lake.layout import RawPart
 from entra_lake.raw import read_part
-from entra_lake.shape import Shape, Struct
+from entra_lake.shape import Shape
 from entra_lake.store_protocol import Store
 
 WINDOW_BYTES = 4 * 1024 * 1024  # of raw JSON that is handed on at one time
-
-Numbers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Records:
     """Records of raw, and what was read of them, side by side.
 
-    :param structs: what `Shape.read` made of each line; None where `flatten` must take it.
-    :param names: usable ids; None where a record has none.
+    :param table: the record's own columns, `record_sha256` and `extra_json`.
+    :param ids: Graph's id, or `sha256:…` of the content.
     :param times: event times; the day's start where a record names none that can be read.
     :param timed: where a record names a time that can be read.
     :param passes: number of the pass that brought each, in the order of observing.
@@ -41,8 +37,8 @@ class Records:
     """
 
     lines: list[bytes]
-    structs: list[Struct | None]
-    names: list[str | None]
+    table: pa.Table
+    ids: list[str]
     times: Numbers
     timed: Flags
     passes: Numbers
@@ -52,14 +48,19 @@ class Records:
         """Return how many there are."""
         return len(self.lines)
 
+    def sha256(self, number: int) -> str:
+        """Return the hash of a record's bytes."""
+        found: str = self.table.column("record_sha256")[number].as_py()
+        return found
+
     def take(self, chosen: Numbers) -> Records:
         """Return the records of these numbers, in their order."""
         numbers = chosen.tolist()
         lines = [self.lines[number] for number in numbers]
         return Records(
             lines=lines,
-            structs=[self.structs[number] for number in numbers],
-            names=[self.names[number] for number in numbers],
+            table=self.table.take(pa.array(chosen)),
+            ids=[self.ids[number] for number in numbers],
             times=self.times[chosen],
             timed=self.timed[chosen],
             passes=self.passes[chosen],
@@ -88,7 +89,9 @@ def sweep(store: Store, shape: Shape, day: date, parts: Sequence[RawPart]) -> It
         if following is None or sum(held.size for held in waiting) >= WINDOW_BYTES:
             done, waiting = _split(waiting, following.first if following else None)
             if done:
-                yield _join(done)
+                ready = [_join(done)]
+                done = []
+                yield ready.pop()  # nothing here holds on to it while the next is read
 
 
 def pass_names(parts: Iterable[RawPart]) -> list[str]:
@@ -97,26 +100,13 @@ def pass_names(parts: Iterable[RawPart]) -> list[str]:
 
 
 def _read(lines: list[bytes], shape: Shape, pass_number: int, day_start: int) -> Records:
-    structs = shape.read(lines)
-    names: list[str | None] = []
-    moments: list[int | None] = []
-    known: dict[object, int | None] = {}  # at busy times many records share a second
-    for line, item in zip(lines, structs, strict=True):
-        if item is None:
-            name, moment = locate(line, shape.stream)
-        else:
-            name, text = shape.id_and_time(item)
-            if text not in known:
-                known[text] = parse_time(text)
-            moment = known[text]
-        names.append(name)
-        moments.append(moment)
+    found = list(read_cells(lines, shape, day_start))
     return Records(
-        lines=lines,
-        structs=structs,
-        names=names,
-        times=np.array([place(moment, day_start) for moment in moments], dtype=np.int64),
-        timed=np.array([moment is not None for moment in moments], dtype=bool),
+        lines=list(chain.from_iterable(cells.lines for cells in found)),
+        table=pa.Table.from_batches([cells.batch for cells in found]),
+        ids=list(chain.from_iterable(cells.ids for cells in found)),
+        times=np.concatenate([cells.times for cells in found]),
+        timed=np.concatenate([cells.timed for cells in found]),
         passes=np.full(len(lines), pass_number, dtype=np.int64),
         size=sum(map(len, lines)),
     )
@@ -145,8 +135,8 @@ def _join(pieces: list[Records]) -> Records:
         return pieces[0]
     return Records(
         lines=[line for piece in pieces for line in piece.lines],
-        structs=[item for piece in pieces for item in piece.structs],
-        names=[name for piece in pieces for name in piece.names],
+        table=pa.concat_tables([piece.table for piece in pieces]),
+        ids=[name for piece in pieces for name in piece.ids],
         times=np.concatenate([piece.times for piece in pieces]),
         timed=np.concatenate([piece.timed for piece in pieces]),
         passes=np.concatenate([piece.passes for piece in pieces]),

@@ -63,15 +63,17 @@ def test_a_doubled_record_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def twice(records: Records, passes: Sequence[str], wanderers: Wanderers) -> Rows:
         rows = right(records, passes, wanderers)
-        places = [*range(len(rows.ids))] * 2
+        count = len(rows.records)
+        doubled = rows.records.take(np.array([*range(count)] * 2, dtype=np.int64))
         seen = [pass_start(passes[number]) for number in rows.records.passes]
-        copies = [Version(rows.hashes[at], 9, False, seen[at], seen[at]) for at in range(len(rows.ids))]  # noqa: FBT003
+        copies = {
+            count + at: Version(doubled.sha256(at), 9, False, seen[at], seen[at])  # noqa: FBT003
+            for at in range(count)
+        }
         return replace(
             rows,
-            records=rows.records.take(np.array(places, dtype=np.int64)),
-            ids=[rows.ids[at] for at in places],
-            hashes=[rows.hashes[at] for at in places],
-            versions=[*rows.versions, *copies],
+            records=doubled,
+            versions={**rows.versions, **copies},
         )
 
     monkeypatch.setattr(build, "resolve", twice)

@@ -1,0 +1,157 @@
+"""From raw to Parquet: what a record costs, beside other engines, and what each guarantee adds.
+
+Every measurement is a process of its own; engines take turns within a round, so that ratios are those of one moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.made_raw import made_lake, write_raw
+from benchmarks.report import Options, Report, Table, main, spread
+from entra_lake.streams import STREAMS
+
+#: pandas needs some 39 KB of memory for each record.
+OTHERS_RECORDS = 40_000
+OURS_RECORDS = 100_000
+#: What other tools can read: no odd records.
+OTHERS = ("pandas", "pyarrow_pylist", "polars", "duckdb", "dlt")
+FLOORS = ("parse_only", "encode_only")
+#: How many times as many records per CPU second as pandas: in every round, in the median.
+LEAST = {"sign_ins": (4.0, 5.0), "directory_audits": (2.0, 2.0)}
+_BENCH_PYTHON = Path(__file__).parents[1] / ".venv-bench" / "bin" / "python"
+
+
+@dataclass(frozen=True)
+class Day:
+    """A made day: so many records, with or without odd ones, of one or two passes."""
+
+    name: str
+    records: int
+    odd: bool = True
+    passes: int = 2
+
+
+FULL_DAY = Day("every guarantee at work", OURS_RECORDS)
+#: Days that each leave one thing out.
+COSTS = (
+    Day("one clean pass", OURS_RECORDS, odd=False, passes=1),
+    Day("+ 5 % odd records (fall-back, drift)", OURS_RECORDS, odd=True, passes=1),
+    Day("+ a second pass that changes 3 % (merging, versions)", OURS_RECORDS, odd=False, passes=2),
+)
+
+
+@dataclass
+class Measured:
+    """The rounds of one engine on one day."""
+
+    facts: list[dict[str, Any]] = field(default_factory=list)
+
+    def each(self, records: int, size: float) -> tuple[str, str, str, str]:
+        """Return records and MB per CPU second, microseconds a record, and the peak in MiB."""
+        rates = [records / fact["cpu_s"] for fact in self.facts]
+        return (
+            spread(rates, 0),
+            spread([size / 1e6 / fact["cpu_s"] for fact in self.facts], 0),
+            spread([fact["cpu_s"] / records * 1e6 for fact in self.facts]),
+            spread([fact["peak_mib"] for fact in self.facts], 0),
+        )
+
+    def cpu_each(self, records: int) -> list[float]:
+        """Return CPU seconds a record, round by round."""
+        return [fact["cpu_s"] / records for fact in self.facts]
+
+
+def run(options: Options) -> Report:
+    """Measure every engine on every stream."""
+    rounds = options.rounds or (7 if options.full else 3)
+    tables: list[Table] = []
+    claims: dict[str, bool] = {}
+    for stream in STREAMS:
+        found, ratios = _stream(stream, rounds)
+        tables += found
+        least, middle = LEAST.get(stream, (1.0, 1.0))
+        claims[f"{stream}: at least {least:g} times pandas in every round, {middle:g} in the median"] = (
+            min(ratios) >= least and median(ratios) >= middle
+        )
+    return Report(
+        name="transform",
+        question="How many records does a CPU second take from raw to Parquet, and what does each guarantee cost?",
+        tables=tables,
+        claims=claims,
+    )
+
+
+def _stream(stream: str, rounds: int) -> tuple[list[Table], list[float]]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        days = {FULL_DAY.name: FULL_DAY, **{day.name: day for day in COSTS}}
+        others = Day("clean", OTHERS_RECORDS, odd=False, passes=1)
+        sizes = {day.name: _make(folder, day, stream) for day in (*days.values(), others)}
+        measured: dict[str, Measured] = {}
+        for _ in range(rounds):
+            for day in days.values():
+                _measure(measured, day.name, "entra_lake", folder / day.name, stream)
+            for engine in (*OTHERS, *FLOORS):
+                _measure(measured, engine, engine, folder / others.name, stream)
+    pandas = measured["pandas"].cpu_each(OTHERS_RECORDS)
+    ours = measured[FULL_DAY.name].cpu_each(OURS_RECORDS)
+    ratios = [theirs / mine for theirs, mine in zip(pandas, ours, strict=True)]
+    head = ("", "records / CPU s", "MB / CPU s", "CPU us / record", "peak MiB", "times pandas")
+    rows = [
+        (label, *measured[key].each(count, sizes[day]), _times(pandas, measured[key].cpu_each(count)))
+        for label, key, count, day in [
+            ("Entra Lake, every guarantee", FULL_DAY.name, OURS_RECORDS, FULL_DAY.name),
+            *((engine, engine, OTHERS_RECORDS, others.name) for engine in OTHERS if engine in measured),
+            *((f"floor: {engine}", engine, OTHERS_RECORDS, others.name) for engine in FLOORS),
+        ]
+    ]
+    costs = [(day.name, *measured[day.name].each(OURS_RECORDS, sizes[day.name])) for day in (*COSTS, FULL_DAY)]
+    note = (
+        f"{OURS_RECORDS:,} records for Entra Lake, {OTHERS_RECORDS:,} without odd ones for the others; {rounds} rounds."
+    )
+    missing = [engine for engine in OTHERS if engine not in measured]
+    if missing:
+        note += f" Not installed, so not measured: {', '.join(missing)} (`make bench` installs them)."
+    return [
+        Table(title=f"{stream}: engines", head=head, rows=rows, note=note),
+        Table(title=f"{stream}: what guarantees cost", head=head[:-1], rows=costs),
+    ], ratios
+
+
+def _make(folder: Path, day: Day, stream: str) -> int:
+    place = folder / day.name
+    place.mkdir()
+    return write_raw(made_lake(place), STREAMS[stream], day.records, place, odd=day.odd, passes=day.passes)
+
+
+def _measure(measured: dict[str, Measured], key: str, engine: str, folder: Path, stream: str) -> None:
+    python = sys.executable
+    if engine in {"polars", "dlt"}:  # the product does not have them
+        if not _BENCH_PYTHON.exists():
+            return
+        python = str(_BENCH_PYTHON)
+    # One thread each: the claim is about CPU seconds, and threads that wait for one another would burn some.
+    env = {**os.environ, "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    command = [python, "-m", "benchmarks.engines", engine, str(folder), stream]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        message = f"{engine} on {stream}: {done.stderr[-2000:]}"
+        raise RuntimeError(message)
+    measured.setdefault(key, Measured()).facts.append(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _times(theirs: list[float], mine: list[float]) -> str:
+    return spread([one / other for one, other in zip(theirs, mine, strict=True)])
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))

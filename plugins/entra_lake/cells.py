@@ -1,0 +1,124 @@
+"""Lines of raw as cells of the lake: columns, ids and event times of many records at once, each line looked at once.
+
+A piece is small enough for its objects to stay in the processor's cache, and is Arrow memory before the next is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from entra_lake.arrow import equally_long, record_schema
+from entra_lake.columns import flat_columns, plain_columns
+from entra_lake.flatten import parse_time
+from entra_lake.identity import locate
+from entra_lake.shape import Shape, Struct
+
+Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+#: Lines that are read at one time: fewer cost calls, more leave the cache.
+PIECE_RECORDS = 2_500
+
+#: Arrow reads times of this type where they stand in Graph's form; nearer to year 1 and 9999 it does not.
+_NANOSECONDS = pa.timestamp("ns", "UTC")
+_MS_IN_NS = 1_000_000
+_ANY_TIME = "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What was read of some lines, side by side.
+
+    :param batch: the record's own columns, `record_sha256` and `extra_json`.
+    :param ids: Graph's id, or `sha256:…` of the content.
+    :param times: event times; the day's start where a record names none that can be read.
+    :param timed: where a record names a time that can be read.
+    """
+
+    lines: list[bytes]
+    batch: pa.RecordBatch
+    ids: list[str]
+    times: Numbers
+    timed: Flags
+
+
+def read_cells(lines: Sequence[bytes], shape: Shape, day_start: int) -> Iterator[Cells]:
+    """Read lines, piece by piece: plain ones first, those that are odd in some way behind them."""
+    odd: list[bytes] = []
+    for piece in _pieces(lines):
+        structs = shape.read_plain(piece)
+        plain = piece
+        if None in structs:
+            odd += [line for line, item in zip(piece, structs, strict=True) if item is None]
+            plain = [line for line, item in zip(piece, structs, strict=True) if item is not None]
+            structs = [item for item in structs if item is not None]
+        if plain:
+            yield _cells(plain, structs, shape, day_start, is_plain=True)
+    for piece in _pieces(odd):
+        yield _cells(piece, shape.read(piece), shape, day_start, is_plain=False)
+
+
+def _pieces(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
+    for start in range(0, len(lines), PIECE_RECORDS):
+        yield list(lines[start : start + PIECE_RECORDS])
+
+
+def _cells(
+    lines: list[bytes], structs: Sequence[Struct | None], shape: Shape, day_start: int, *, is_plain: bool
+) -> Cells:
+    hashes = b"".join([hashlib.sha256(line).digest() for line in lines]).hex()
+    names, times, timed = _names_and_times(lines, structs, shape, day_start)
+    ids = [name or f"sha256:{hashes[64 * place : 64 * place + 64]}" for place, name in enumerate(names)]
+    flat = plain_columns(structs, shape) if is_plain else flat_columns(lines, structs, ids, shape)
+    columns = {
+        **flat.columns,
+        "record_sha256": equally_long(hashes, len(lines)),
+        "extra_json": pa.array(flat.extra, pa.string()),
+    }
+    schema = record_schema(shape.stream)
+    batch = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+    return Cells(lines, batch, ids, times, timed)
+
+
+def _names_and_times(
+    lines: Sequence[bytes], structs: Sequence[Struct | None], shape: Shape, day_start: int
+) -> tuple[list[str | None], Numbers, Flags]:
+    """Return usable ids, None for none, and when and whether each record says that it happened."""
+    refused = [place for place, item in enumerate(structs) if item is None]
+    located = [locate(lines[place], shape.stream) for place in refused]
+    readable = structs
+    if refused:
+        readable = [shape.node.absent if item is None else item for item in structs]
+    names: list[str | None] = list(map(shape.get_id, readable))
+    if set(map(type, names)) != {str}:
+        names = [name if isinstance(name, str) else None for name in names]
+    texts: list[object] = list(map(shape.get_time, readable))
+    for place in refused:
+        texts[place] = _ANY_TIME
+    times, timed = parse_times(texts, day_start)
+    for place, (name, moment) in zip(refused, located, strict=True):
+        names[place], timed[place] = name, moment is not None
+        times[place] = day_start if moment is None else moment
+    return names, times, timed
+
+
+def parse_times(texts: Sequence[object], day_start: int) -> tuple[Numbers, Flags]:
+    """Return where in the day each record is kept, and whether its time can be read: `parse_time`, many at once."""
+    try:
+        moments = pa.array(texts, pa.string()).cast(_NANOSECONDS)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        pass
+    else:
+        if not moments.null_count:
+            nanoseconds: Numbers = moments.cast(pa.int64()).to_numpy()
+            return nanoseconds // _MS_IN_NS, np.ones(len(texts), dtype=bool)
+    known = {text: parse_time(text) for text in set(texts)}
+    found = [known[text] for text in texts]
+    times = np.array([day_start if moment is None else moment for moment in found], dtype=np.int64)
+    return times, np.array([moment is not None for moment in found], dtype=bool)
