@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -128,6 +129,28 @@ def test_types_that_change(plain: PlainGround) -> None:
     told = str(plain.manifest().drift)
     for path in ("riskState", "status", "riskEventTypes", "isInteractive"):
         assert path.split("_")[0] in told
+
+
+HARD: dict[str, str] = {
+    "five million characters": json.dumps({"userAgent": "x" * 5_000_000}),
+    "NUL": json.dumps({"userDisplayName": "a\0b"}),
+    "a lone surrogate": r'{"userDisplayName": "a\ud800b"}',
+    "more than 64 bits": json.dumps({"status": {"errorCode": 2**70}}),
+    "more than a double": r'{"location": {"geoCoordinates": {"latitude": 1e400, "longitude": 0.10000000000000000001}}}',
+    "deep": r'{"deviceDetail": ' + '{"a": ' * 60 + "1" + "}" * 61,
+}
+
+
+@pytest.mark.fault(31)
+def test_contents_that_are_hard_to_hold(plain: PlainGround) -> None:
+    """What no column holds exactly is kept all the same, byte for byte in raw and by its meaning in the lake."""
+    for number, (name, members) in enumerate(HARD.items()):
+        time = f'"id": "{name}", "createdDateTime": "{DAY}T23:5{number}:00Z", '
+        plain.cloud.control.add_record({"stream": "sign_ins", "raw": members.replace("{", "{" + time, 1)})
+    plain.wait(1)
+    assert plain.collect().error is None
+    plain.assert_truth()
+    assert set(HARD) <= plain.held().view.keys()
 
 
 @pytest.mark.fault(35)
