@@ -22,7 +22,7 @@ parameters:
     minimum: 1
     description: How many records the quietest of those days must have had; below, a day without any may be chance.
 false_positives:
-  - A holiday, or a disturbance at Microsoft; the day's records may come later, and the finding then goes.
+  - A holiday, or a disturbance at Microsoft. The day's records may come later; the finding stays.
 what_to_do:
   - Compare with what the Entra portal shows for the day.
   - Look at whether a licence ran out, or somebody changed what is logged.
