@@ -99,7 +99,8 @@ def actions_of(sql: str) -> set[str]:
 
     :raises KeyError: for a statement whose actions nobody has looked up yet.
     """
-    text = re.sub(r"\{%.*?%\}|\{#.*?#\}|/\*.*?\*/", "", sql, flags=re.DOTALL)
+    text = re.sub(r"\{%-?\s*macro.*?endmacro\s*-?%\}", "", sql, flags=re.DOTALL)
+    text = re.sub(r"\{%.*?%\}|\{#.*?#\}|/\*.*?\*/", "", text, flags=re.DOTALL)
     text = re.sub(r"`?\{\{.*?\}\}`?", "x", re.sub(r"--.*", "", text), flags=re.DOTALL)
     text = " ".join(text.split())
     for pattern, actions in STATEMENTS.items():
