@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from entra_lake.__main__ import main
 from entra_lake.errors import AthenaUnavailableError, DetectionFailedError
-from entra_lake.examine import Examined, Failed, examine
+from entra_lake.examine import Examined, Failed, examine, recent_days
 from entra_lake.lake import Lake
 from entra_lake.layout import findings_key
 from entra_lake.tables import prepare
@@ -273,6 +274,15 @@ def test_time_runs_out_between_days(lake: Lake, days: VerifiedDays, tmp_path: Pa
     assert [row["dt"] for row in findings(lake)] == ["2026-11-22"]
     assert not examine(lake, [BEFORE, DAY]).left
     assert [row["dt"] for row in findings(lake)] == ["2026-11-21", "2026-11-22"]
+
+
+def test_a_run_looks_back_two_months_at_most(lake: Lake) -> None:
+    """Where Microsoft keeps 30 days, at all of them and today; where it keeps two years, at what a run can afford."""
+    today = lake.clock.now().date()
+    days = recent_days(lake)
+    assert (days[0], days[-1]) == (today, today - timedelta(days=31))
+    long = replace(lake, settings=replace(lake.settings, retention_days=730))
+    assert len(recent_days(long)) == 63
 
 
 def test_a_rule_can_be_tried(  # noqa: PLR0917 - fixtures

@@ -97,7 +97,7 @@ class _Scene:
         return any(
             (stream, day) not in self.held.objects
             for stream in self.facts.streams
-            for day in readable_days(self.now, self.facts.of(stream))
+            for day in self.examined.keys() & readable_days(self.now, self.facts.of(stream))
             if first_due_at(day) <= self.now < expires_at(day, self.facts.of(stream)) - NOT_WAITED_FOR
         )
 

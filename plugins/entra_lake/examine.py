@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 #: Questions that are asked at one time; a workgroup has a quota for all who ask.
 AT_ONCE = 4
+#: A run looks back so many days at most, where Microsoft keeps more.
+LONGEST_SIGHT = 62
 #: One run examines so long; the next goes on.
 LONGEST_SECONDS = 1500.0
 _RACES = 8
@@ -132,9 +134,9 @@ def examine(lake: Lake, days: Iterable[date], *, longest_seconds: float = LONGES
 
 
 def recent_days(lake: Lake) -> list[date]:
-    """Return the days that Microsoft still has, and today."""
-    today = lake.clock.now().date()
-    return [today - timedelta(days=age) for age in range(lake.settings.retention_days + 2)]
+    """Return the days that runs look at, the newest first: today, and those that Microsoft still has."""
+    today, longest = lake.clock.now().date(), min(lake.settings.retention_days + 1, LONGEST_SIGHT)
+    return [today - timedelta(days=age) for age in range(longest + 1)]
 
 
 def read_held_for(lake: Lake, rules: Rules, days: Sequence[date]) -> Held:

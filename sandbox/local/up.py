@@ -34,7 +34,7 @@ from sandbox.local.processes import Processes
 HOST = "127.0.0.1"
 DAYS = 28
 #: Detections look at so many of them; the hourly DAG at the others, when it is no longer paused.
-DETECTED_DAYS = 6
+DETECTED_DAYS = 3
 #: Which day before today is left out besides yesterday, for the user to fill by hand.
 OLDER_DAY = 9
 #: The simulated Graph answers the first filling without its limit; it would take four minutes with it.

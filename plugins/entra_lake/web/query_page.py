@@ -12,9 +12,12 @@ from fastapi import APIRouter, HTTPException, status
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, meta
 
+from entra_lake.detections import Detection
 from entra_lake.errors import EntraLakeError
+from entra_lake.rules import read_rules
 from entra_lake.settings import include_folder
-from entra_lake.sql import render
+from entra_lake.sql import quote, render
+from entra_lake.views import View, read_views
 from entra_lake.web.lake_reader import Asked
 from entra_lake.web.panels import FILTERS
 from entra_lake.web.visit import Here, Visit
@@ -25,6 +28,8 @@ router = APIRouter()
 FOLDERS = {
     "dashboards": "Questions behind the charts. They read views, and only the days between two dates.",
     "checks": "Counts that prove a day.",
+    "views": "What queries should read: the latest content of each record, with names that stay.",
+    "detections": "What the lake's rules ask of a day, as its settings have it; the last day of the period here.",
 }
 _NEEDED = {
     "user": "anna.winter@example.com",
@@ -79,8 +84,26 @@ def _ask(visit: Visit, question: Question) -> tuple[Asked | None, str]:
 
 
 def _questions(visit: Visit, folder: str) -> list[Question]:
+    if folder == "views":
+        return [_view_question(visit, view) for view in read_views() if view.is_for(visit.lake.streams)]
+    if folder == "detections":
+        return [_rule_question(visit, rule) for rule in read_rules(visit.lake).detections]
     paths = sorted((include_folder() / "sql" / folder).glob("*.sql"))
     return [_question(visit, folder, path) for path in paths]
+
+
+def _view_question(visit: Visit, view: View) -> Question:
+    days = f"dt BETWEEN {quote(visit.period.first)} AND {quote(visit.period.last)}"
+    statement = f'SELECT * FROM "{visit.lake.database}".{view.name}\nWHERE {days}\nORDER BY dt DESC\nLIMIT 100'  # noqa: S608 - names and days are ours
+    return Question(f"views/{view.name}", view.description, (), statement)
+
+
+def _rule_question(visit: Visit, rule: Detection) -> Question:
+    try:
+        statement = rule.render(visit.period.last, visit.lake.detections)
+    except EntraLakeError as error:
+        statement = f"-- {error.code}: {error.message}"
+    return Question(f"detections/{rule.id}", f"{rule.title}. {rule.why}", (), statement)
 
 
 def _question(visit: Visit, folder: str, path: Path) -> Question:
