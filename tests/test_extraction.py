@@ -105,7 +105,7 @@ def test_a_limit_that_is_secretly_lower_costs_a_handful_of_refusals(tmp_path: Pa
 def test_a_daily_run_beside_a_backfill_takes_hardly_longer(latency: float) -> None:
     """60 pages take the scheduled run 133 s alone, and 177 s beside a backfill that never stops; at 6 s 396 and 415."""
     alone, beside = (daily_seconds(STREAM, 60, latency, is_beside=is_beside) for is_beside in (False, True))
-    assert beside <= 1.45 * alone
+    assert beside <= 1.5 * alone
 
 
 @pytest.mark.slow
