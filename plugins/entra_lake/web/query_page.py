@@ -94,7 +94,7 @@ def _questions(visit: Visit, folder: str) -> list[Question]:
 
 def _view_question(visit: Visit, view: View) -> Question:
     days = f"dt BETWEEN {quote(visit.period.first)} AND {quote(visit.period.last)}"
-    statement = f'SELECT * FROM "{visit.lake.database}".{view.name}\nWHERE {days}\nORDER BY dt DESC\nLIMIT 100'  # noqa: S608 - names and days are ours
+    statement = f'SELECT * FROM "{visit.lake.database}".{view.name}\nWHERE {days}\nORDER BY dt DESC\nLIMIT 100'  # noqa: S608 - names and days are ours # nosec B608
     return Question(f"views/{view.name}", view.description, (), statement)
 
 
