@@ -39,15 +39,20 @@ class Planted:
         return {"day": str(self.day), "key": self.key}
 
 
+def examined_day() -> date:
+    """Return the filled day that `make up` has let detections look at."""
+    return (datetime.now(UTC) - timedelta(days=2)).date()
+
+
 @pytest.fixture(scope="module")
 def planted(web_ui: WebUi) -> Planted:
     """Put a finding into the lake as a run of the rules would."""
     variables = environment(web_ui.cloud_folder)
     lake = open_lake(read_lake(), get_connection=lambda name: read_connection(name, variables))
-    day, now = (datetime.now(UTC) - timedelta(days=3)).date(), datetime.now(UTC).replace(microsecond=0)
+    day, now = examined_day(), datetime.now(UTC).replace(microsecond=0)
     finding = Finding(
         rule="hostile", title="Hostile words", severity="high", attack=("T1078.004",), entity_type="user", entity=EVIL,
-        first_event_time=now - timedelta(days=3), last_event_time=now - timedelta(days=3), event_count=1, user_id=EVIL,
+        first_event_time=now - timedelta(days=2), last_event_time=now - timedelta(days=2), event_count=1, user_id=EVIL,
         user_principal_name=EVIL, ip_address=FORMULA, summary=EVIL, evidence=(f"sign_ins:{EVIL}",), tenant_id="t",
         first_found_at=now, last_found_at=now,
     )  # fmt: skip
@@ -61,7 +66,8 @@ def planted(web_ui: WebUi) -> Planted:
 
 def test_findings_of_the_filled_days_are_listed(web_ui: WebUi, admin: requests.Session) -> None:
     """`make up` has let detections look at the lake: the nights of spraying are there, with a link to each."""
-    page = admin.get(f"{web_ui.url}/entra-lake/findings", timeout=60).text
+    span = {"first": str(examined_day()), "last": str(examined_day()), "rule": "password_spray"}
+    page = admin.get(f"{web_ui.url}/entra-lake/findings", params=span, timeout=60).text
     assert "Password spray" in page
     assert "FROM &#34;entra_lake&#34;.findings" in page
     link = re.search(r"/entra-lake/(finding\?[^\"]+)", page)
