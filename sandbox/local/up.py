@@ -53,7 +53,7 @@ def main() -> int:
     print("SIMULATED: a made-up tenant and a made-up cloud on this machine. No account is used, nothing leaves it.")
     with Processes(folder / "logs") as processes:
         try:
-            _start(processes, folder, options.port, options.days, options.detected_days)
+            _start(processes, folder, options)
             _watch(processes)
         except KeyboardInterrupt:
             print("\nStopping ...")
@@ -63,9 +63,10 @@ def main() -> int:
     return 0
 
 
-def _start(processes: Processes, folder: Path, port: int, days: int, detected_days: int) -> None:
-    began = time.monotonic()
-    cloud = processes.start_sandbox(folder / "cloud", "--unthrottled")
+def _start(processes: Processes, folder: Path, options: argparse.Namespace) -> None:
+    began, port, days, detected_days = time.monotonic(), options.port, options.days, options.detected_days
+    volume = ["--sign-ins-per-day", str(options.sign_ins_per_day)] if options.sign_ins_per_day else []
+    cloud = processes.start_sandbox(folder / "cloud", "--unthrottled", *volume)
     settings = environment(folder / "cloud")
     env = _environment(folder, settings, port)
     os.environ.update({name: env[name] for name in settings if name.startswith("ENTRA_LAKE")})
@@ -279,6 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--detected-days", type=int, default=DETECTED_DAYS, help="of how many to run the detections (%(default)s)"
     )
+    parser.add_argument("--sign-ins-per-day", type=int, help="of the simulated tenant; a family's without it")
     parser.add_argument("--folder", type=Path, default=Path(".up"), help="where everything is kept (%(default)s)")
     return parser
 
