@@ -744,6 +744,7 @@ def overloaded() -> tuple[World, datetime]:
     return world, now
 
 
+@hypothesis_settings(deadline=None)  # the first example makes the world
 @given(st.integers(0, 300), st.integers(0, 12), st.dictionaries(st.integers(0, 40), st.integers(1, 90)))
 def test_what_is_affordable(budget: int, most: int, sizes: dict[int, int]) -> None:
     """What is kept is the most urgent part, it fits the budget unless it is a single day, and nothing disappears."""
