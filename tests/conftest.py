@@ -12,6 +12,19 @@ from entra_lake.settings import INCLUDE_VARIABLE
 from sandbox.serve import Sandbox
 from simulation import NOW, make_lake
 
+#: What takes longest, first: two workers then end at about the same time. By the beginning of the path below tests/.
+LONGEST = ("local", "web", "airflow", "faults", "test_story", "test_sql_cases", "test_healing", "test_columns", "infra",
+           "test_erasure", "test_docs", "compose")  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests on one worker, and those of the web UI together: one Airflow serves them all."""
+    places = {item: item.path.relative_to(Path(__file__).parent).as_posix() for item in items}
+    for item, place in places.items():
+        item.add_marker(pytest.mark.xdist_group("web" if place.startswith("web/") else place))
+    items.sort(key=lambda item: next((n for n, start in enumerate(LONGEST) if places[item].startswith(start)), 99))
+
 
 @pytest.fixture(autouse=True)
 def _shipped_settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,8 @@ def test_an_old_content_in_the_view_is_noticed(tmp_path: Path, monkeypatch: pyte
 
     def first(records: Records, passes: Sequence[str], wanderers: Wanderers) -> Rows:
         rows = right(records, passes, wanderers)
-        return replace(rows, versions=[item and replace(item, is_latest=item.number == 1) for item in rows.versions])
+        old = {row: replace(item, is_latest=item.number == 1) for row, item in rows.versions.items()}
+        return replace(rows, versions=old)
 
     monkeypatch.setattr(build, "resolve", first)
     report = soak(SHORTEST, tmp_path)

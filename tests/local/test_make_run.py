@@ -58,7 +58,7 @@ def test_make_run_says_why_it_fails(tmp_path: Path) -> None:
 def test_make_up_starts_and_stops_everything(tmp_path: Path) -> None:
     """The UI answers on its port, 28 days are in the lake, the password is private; Ctrl-C leaves nothing."""
     port = free_port()
-    with start("sandbox.local.up", "--folder", str(tmp_path), "--port", str(port)) as process:
+    with start("sandbox.local.up", "--folder", str(tmp_path), "--port", str(port), "--detected-days", "1") as process:
         lines = []
         for line in process.stdout or ():
             lines.append(line)

@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.airflow)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def web_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUi]:
     """Start everything, and stop it behind the last test."""
     folder, port = tmp_path_factory.mktemp("up"), _free_port()
@@ -58,7 +58,7 @@ def web_ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebUi]:
         process.wait(60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(web_ui: WebUi) -> requests.Session:
     """Log in as somebody who may do everything."""
     return web_ui.session("admin")

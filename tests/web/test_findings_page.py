@@ -7,6 +7,7 @@ import io
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic, sleep
 
 import pytest
 import requests
@@ -45,8 +46,8 @@ def examined_day() -> date:
 
 
 @pytest.fixture(scope="module")
-def planted(web_ui: WebUi) -> Planted:
-    """Put a finding into the lake as a run of the rules would."""
+def planted(web_ui: WebUi, admin: requests.Session) -> Planted:
+    """Put a finding into the lake as a run of the rules would, and see it arrive: pages may be some seconds behind."""
     variables = environment(web_ui.cloud_folder)
     lake = open_lake(read_lake(), get_connection=lambda name: read_connection(name, variables))
     day, now = examined_day(), datetime.now(UTC).replace(microsecond=0)
@@ -61,6 +62,10 @@ def planted(web_ui: WebUi) -> Planted:
     key = finding.key(day)
     ran, noted = Ran(at=f"{now:%Y-%m-%dT%H:%M:%SZ}", inputs="x", found=1), Noted(rule="hostile", at=now.isoformat())
     change_examination(lake.store, day, lambda old: old.with_rules({"hostile": ran}, {key: noted}))
+    began, span = monotonic(), {"first": str(day), "last": str(day)}
+    while "hostile" not in admin.get(f"{web_ui.url}/entra-lake/findings.csv", params=span, timeout=60).text:
+        assert monotonic() - began < 60, "the finding does not arrive"
+        sleep(0.2)
     return Planted(lake, day, key)
 
 

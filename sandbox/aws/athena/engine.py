@@ -45,9 +45,13 @@ OTHER_STATEMENTS = (
 
 @dataclass
 class Query:
-    """A checked query and what it will read."""
+    """A checked query and what it will read.
+
+    :param pushed: the same with every condition at its tables: asked which partitions can be needed.
+    """
 
     tree: exp.Expression
+    pushed: exp.Expression
     schema: MappingSchema
     tables: dict[tuple[str, str], Table]
     needed: dict[tuple[str, str], set[str]]
@@ -107,7 +111,8 @@ class Engine:
             query, days = self._check(sql, parameters), {}  # fails alike, and quotes the statement as it is
         # The same definitions may stand for tables at other places.
         tables = {name: self.catalog.find(*name) or table for name, table in query.tables.items()}
-        return replace(query, tree=with_days(query.tree, days), tables=tables, files={})
+        tree, pushed = with_days(query.tree, days), with_days(query.pushed, days)
+        return replace(query, tree=tree, pushed=pushed, tables=tables, files={})
 
     def _check(self, sql: str, parameters: list[str] | None) -> Query:
         word = sql.split(None, 1)[0].upper() if sql.strip() else ""
@@ -128,15 +133,14 @@ class Engine:
             raise QueryFailedError(str(error)) from error
         if problems:
             raise QueryFailedError(problems[0])
-        return Query(tree, schema, tables, columns_needed(tree))
+        return Query(tree, push_conditions(tree), schema, tables, columns_needed(tree))
 
     def plan(self, query: Query) -> None:
         """Choose the partitions and list their objects as they are now."""
-        tree = push_conditions(query.tree)
         for name, table in query.tables.items():
             parts = self.catalog.partitions(table)
             if table.keys:
-                parts = partitions_needed(tree, table, parts, self._evaluate)
+                parts = partitions_needed(query.pushed, table, parts, self._evaluate)
             else:
                 parts = [relations.Partition((), table.location)]
             query.files[name] = files_of(self.catalog, parts)
@@ -158,7 +162,7 @@ class Engine:
 
     def view_columns(self, query: Query) -> dict[str, str]:
         """Return the names and Trino types of a query's columns, for CREATE VIEW."""
-        empty = Query(query.tree, query.schema, query.tables, query.needed, {name: [] for name in query.tables})
+        empty = replace(query, files={name: [] for name in query.tables})
         return dict(self.run(empty).columns)
 
     def interrupt(self) -> None:
