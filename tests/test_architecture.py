@@ -32,7 +32,7 @@ LAYERS = [
      "scratch", "front_matter", "views", "parameters", "detections", "detection_guide", "rules",
      "finding_columns"},
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
-     "asking", "graph"},
+     "asking", "graph", "rewriting"},
     {"removal", "sightings", "raw", "footer", "tally", "windows", "resolve", "known", "news", "build", "checkpoints",
      "checks", "moved", "expected"},
     {"lake"},

@@ -80,7 +80,7 @@ def lines_of(draw: st.DrawFn, stream: Stream) -> list[bytes]:
 
 
 @every_stream
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_fast_equals_slow(stream: Stream, data: st.DataObject) -> None:
     """Whatever a page holds, the fast way gives the same cells as the slow one, and loses nothing."""
@@ -89,7 +89,7 @@ def test_fast_equals_slow(stream: Stream, data: st.DataObject) -> None:
 
 
 @every_stream
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=20)
 @given(data=st.data())
 def test_what_was_learned_changes_no_cell(stream: Stream, data: st.DataObject) -> None:
     """A shape that has learned members of other pages gives the same cells as a fresh one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -736,7 +735,7 @@ def test_endangered_days_are_named_before_they_expire() -> None:
 # --- Overload ------------------------------------------------------------------------------------------------------
 
 
-@cache
+@pytest.fixture(scope="module")
 def overloaded() -> tuple[World, datetime]:
     """Return a world that was away for nine days, so that first, middle and last readings are due."""
     world, now = World(replace(TWO_STREAMS, collect_from=DAY)), noon(29)
@@ -744,11 +743,14 @@ def overloaded() -> tuple[World, datetime]:
     return world, now
 
 
-@hypothesis_settings(deadline=None)  # the first example makes the world
-@given(st.integers(0, 300), st.integers(0, 12), st.dictionaries(st.integers(0, 40), st.integers(1, 90)))
-def test_what_is_affordable(budget: int, most: int, sizes: dict[int, int]) -> None:
+@given(
+    budget=st.integers(0, 300),
+    most=st.integers(0, 12),
+    sizes=st.dictionaries(st.integers(0, 40), st.integers(1, 90)),
+)
+def test_what_is_affordable(overloaded: tuple[World, datetime], budget: int, most: int, sizes: dict[int, int]) -> None:
     """What is kept is the most urgent part, it fits the budget unless it is a single day, and nothing disappears."""
-    world, now = overloaded()
+    world, now = overloaded
     dues = world.due(now)
 
     def estimate(stream: str, day: date) -> int:
@@ -766,9 +768,9 @@ def test_what_is_affordable(budget: int, most: int, sizes: dict[int, int]) -> No
         assert item.reason is (Reason.BUDGET if original.reason is Reason.MIDDLE else original.reason)
 
 
-def test_budget_that_suffices_drops_nothing() -> None:
+def test_budget_that_suffices_drops_nothing(overloaded: tuple[World, datetime]) -> None:
     """While the budget pays for all, to the last request, nothing is dropped."""
-    world, now = overloaded()
+    world, now = overloaded
     dues = world.due(now)
     assert affordable(dues, 3 * len(dues), lambda *_: 3) == (dues, [])
     assert len(affordable(dues, 3 * len(dues) - 1, lambda *_: 3)[1]) == 1

@@ -167,7 +167,7 @@ def test_detection(case: Case, desk: Desk) -> None:
         assert list(row) == list(RESULT_COLUMNS)
         assert row["entity"]
         assert row["summary"]
-        assert case.facts["day"] == str(row["last_event_time"])[:10] or case.subject in {"log_silence", "audit_silence"}
+        assert case.facts["day"] == str(row["last_event_time"])[:10] or DETECTIONS[case.subject].entity == "stream"
         assert 0 < len(json.loads(row["evidence_json"] or "")) <= 20
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -44,30 +44,27 @@ def flat_columns(lines: Sequence[bytes], structs: Sequence[Struct | None], ids: 
     whole = structs
     if rows or set(map(type, structs)) != {shape.node.kind}:
         whole = [shape.of_row(rows[n]) if n in rows else shape.renew(item) for n, item in enumerate(structs)]
-    walk = _Walk(len(whole), shape)
-    walk.object(whole, shape.node, ())
-    columns = walk.columns
-    for path, derived in derived_of(shape.stream).items():
-        given = {place: [row[column.name] for column in derived.columns] for place, row in rows.items()}
-        columns.update(derived.arrays(walk.texts[path], given))
-    extra: list[str | None] = [None] * len(whole)
-    for place in walk.leftovers.rows - rows.keys():
-        extra[place] = walk.leftovers.text(place)
-    for place, row in rows.items():
-        extra[place] = row["extra_json"]
-    return Flat(columns, extra)
+    return _flat(whole, shape, shape.node, rows)
 
 
 def plain_columns(structs: Sequence[Struct], shape: Shape) -> Flat:
     """Return what `flat_columns` gives for records that `shape.read_plain` has read."""
+    return _flat(structs, shape, shape.plain, {})
+
+
+def _flat(structs: Sequence[Struct], shape: Shape, node: Node, rows: Mapping[int, Row]) -> Flat:
+    """Return the columns of structs of the node; those of some places are given as rows."""
     walk = _Walk(len(structs), shape)
-    walk.object(structs, shape.plain, ())
+    walk.object(structs, node, ())
     columns = walk.columns
     for path, derived in derived_of(shape.stream).items():
-        columns.update(derived.arrays(walk.texts[path], {}))
+        given = {place: [row[column.name] for column in derived.columns] for place, row in rows.items()}
+        columns.update(derived.arrays(walk.texts[path], given))
     extra: list[str | None] = [None] * len(structs)
-    for place in walk.leftovers.rows:
+    for place in walk.leftovers.rows - rows.keys():
         extra[place] = walk.leftovers.text(place)
+    for place, row in rows.items():
+        extra[place] = row["extra_json"]
     return Flat(columns, extra)
 
 

@@ -11,10 +11,10 @@ from entra_lake.athena import Answer
 from entra_lake.commands import open_chosen
 from entra_lake.detections import Detection
 from entra_lake.examine import AT_ONCE
-from entra_lake.failures import plain
 from entra_lake.findings import Finding, parse_findings
 from entra_lake.lake import Lake
 from entra_lake.readiness import read_held, why_not
+from entra_lake.redaction import without_hidden
 from entra_lake.report import size_text, text_table
 from entra_lake.rules import find_rule
 from entra_lake.slices import ONE_DAY, day_range
@@ -62,10 +62,10 @@ def _told(
         rows = [
             (
                 str(day),
-                plain(item.user_principal_name or item.entity),
-                plain(item.ip_address or ""),
+                without_hidden(item.user_principal_name or item.entity),
+                without_hidden(item.ip_address or ""),
                 f"{item.event_count:,}",
-                plain(item.summary)[:_LONGEST_SUMMARY],
+                without_hidden(item.summary)[:_LONGEST_SUMMARY],
             )
             for day, item in found[-_MOST_SHOWN:]
         ]

@@ -61,8 +61,9 @@ One file: its name is the rule's id. It begins with its front matter, YAML insid
 
 Then a SELECT in Athena's SQL. `{{ first_day }}` and `{{ day }}` are the first and the last partition that it may read,
 as texts: `dt BETWEEN {{ first_day }} AND {{ day }}`. A parameter is `{{ its_name }}`; a list is an array:
-`contains({{ trusted_actors }}, lower(actor_name))`. Every finding has its last event on `{{ day }}`. The statement
-returns these columns, in this order:
+`contains({{ trusted_actors }}, lower(actor_name))`. Every finding has its last event on `{{ day }}`, but for
+rules about a `stream`: they tell of what is missing, and name the last event before. The statement returns these
+columns, in this order:
 
 RESULTS
 
@@ -72,7 +73,7 @@ RESULTS
 _MEANING = {
     "entity": "id or name of what it is about; a finding is known by rule, day and entity",
     "first_event_time": "the first event that counts",
-    "last_event_time": "the last one, on the day asked for",
+    "last_event_time": "the last one, on the day asked for unless the rule is about a `stream`",
     "event_count": "how many",
     "user_id": "object id of the user who did it, or to whom it happened; NULL where there are several",
     "user_principal_name": "the user's sign-in name",

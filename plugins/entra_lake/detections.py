@@ -9,10 +9,10 @@ How a runner uses them:
             answer = lake.athena.run(detection.render(day, lake.settings.detections))
             answer.rows       # one dict per finding: RESULT_COLUMNS, all of them texts or None
 
-A rule speaks of one day: every finding has an event on it. It reads `look_back` days before for what led there
-(`detection.days(day)`), and may speak only when the lake holds `needs_history` days before the day. A finding is known
-by (rule id, day, `entity`). `evidence_json` is a JSON list of at most 20 texts `<stream>:<record id>`. Names of tables
-are bare: the query runs in the lake's database.
+A rule speaks of one day: every finding has an event on it, but for rules about a stream, which tell of what is missing.
+It reads `look_back` days before for what led there (`detection.days(day)`), and may speak only when the lake holds
+`needs_history` days before the day. A finding is known by (rule id, day, `entity`). `evidence_json` is a JSON list of
+at most 20 texts `<stream>:<record id>`. Names of tables are bare: the query runs in the lake's database.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from entra_lake.detections import SEVERITIES, Detection
 from entra_lake.findings import Finding
 from entra_lake.mail import Letter, write_letter
 from entra_lake.posting import always
+from entra_lake.redaction import without_hidden
 from entra_lake.rules import Rules
 from entra_lake.settings import LakeSettings
 
@@ -22,10 +22,9 @@ from entra_lake.settings import LakeSettings
 MOST_SHOWN: Final = 25
 MOST_OF_A_RULE: Final = 8
 TOP: Final = 10
-#: Where the pages are, below Airflow's own address.
+#: Where Airflow mounts the pages, below its own address.
 PAGES: Final = "/entra-lake"
 _LONGEST: Final = 300
-_HIDDEN: Final = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 Found = Sequence[tuple[date, Finding]]
 
@@ -92,8 +91,7 @@ def baseline_letter(found: Found, rules: Rules, settings: LakeSettings, base_url
 
 def plain_line(text: object, longest: int = _LONGEST) -> str:
     """Return a text as one line of a mail: no character that is not seen, and no address that a reader would link."""
-    seen = "".join(" " if unicodedata.category(char) in _HIDDEN else char for char in str(text or ""))
-    line = " ".join(seen.split()).replace("://", "[:]//").replace("www.", "www[.]")
+    line = " ".join(without_hidden(str(text or "")).split()).replace("://", "[:]//").replace("www.", "www[.]")
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

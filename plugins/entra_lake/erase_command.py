@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from entra_lake.commands import open_chosen
 from entra_lake.erasure import ErasedDay, erase, search
+from entra_lake.redaction import without_hidden
 from entra_lake.removal import versions_of
 from entra_lake.report import text_table
 from entra_lake.subject import Subject
@@ -40,7 +41,7 @@ def _report(days: list[ErasedDay], subject: Subject) -> Iterator[str]:
     yield from _mentions(days)
     others = {name for item in days if item.traces for name in item.traces.seen_as} - set(subject.names)
     if others:
-        names = " ".join(sorted(map(_plain, others)))
+        names = " ".join(sorted(map(without_hidden, others)))
         yield f"The same person was seen as: {names}. If that is nobody else, erase these names, too: --user {names}"
 
 
@@ -60,7 +61,7 @@ def _mentions(days: Iterable[ErasedDay]) -> Iterator[str]:
     ]
     if rows:
         yield "\nRecords that others caused and that name this person; --targets erases them, too:"
-        yield text_table(("stream", "time", "id"), [tuple(map(_plain, row)) for row in rows[:_MOST_LISTED]])
+        yield text_table(("stream", "time", "id"), [tuple(map(without_hidden, row)) for row in rows[:_MOST_LISTED]])
         if len(rows) > _MOST_LISTED:
             yield f"and {len(rows) - _MOST_LISTED} more"
 
@@ -85,10 +86,5 @@ def _complain(done: list[ErasedDay], swept: list[Swept]) -> int:
         f"{where}: names this person. Look at it, and remove what must go." for item in swept for where in item.left
     ]
     for line in said:
-        print(_plain(line), file=sys.stderr)
+        print(without_hidden(line), file=sys.stderr)
     return 1 if said else 0
-
-
-def _plain(text: str) -> str:
-    """Return text that cannot steer a terminal: ids and names come from logs."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)

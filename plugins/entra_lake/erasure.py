@@ -7,11 +7,9 @@ erasure that was interrupted is completed by running it again.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 from entra_lake.audit import day_of_name
 from entra_lake.build import is_current
@@ -26,6 +24,7 @@ from entra_lake.raw import RawDay, list_day
 from entra_lake.rebuild import rebuild_day
 from entra_lake.removal import StoredVersion, Versions, versions_of
 from entra_lake.schema import Stream
+from entra_lake.scratch import scratch
 from entra_lake.sightings import holds_erased
 from entra_lake.streams import STREAMS
 from entra_lake.subject import Subject
@@ -163,8 +162,8 @@ def _remove_builds(lake: Lake, versions: Versions, stream: Stream, day: date, er
 
 
 def _holds_erased(lake: Lake, versions: Versions, version: StoredVersion, erased: Tombstones) -> bool:
-    with tempfile.TemporaryDirectory(dir=lake.folder) as folder:
-        path = Path(folder) / "build.parquet"
+    with scratch(lake.folder) as folder:
+        path = folder / "build.parquet"
         if not versions.fetch(version, path):
             return False
         try:

@@ -17,10 +17,10 @@ from typing import Any
 
 from entra_lake.errors import ConflictError, DataError
 from entra_lake.layout import examination_key
+from entra_lake.rewriting import rewrite
 from entra_lake.slices import iso
 from entra_lake.store_protocol import Store
 
-_RACES = 8
 _READERS = 8
 
 
@@ -117,15 +117,18 @@ def change_examination(store: Store, day: date, change: Callable[[Examination], 
 
     :raises ConflictError: when others kept being first.
     """
-    key = examination_key(day)
-    for _ in range(_RACES):
-        found = store.read(key)
-        old = Examination.from_bytes(found[0], store.url(key)) if found else Examination()
+    key, new = examination_key(day), Examination()
+
+    def rewritten(content: bytes | None) -> bytes | None:
+        nonlocal new
+        old = Examination() if content is None else Examination.from_bytes(content, store.url(key))
         new = change(old)
-        if new == old or store.replace(key, new.to_bytes(), found[1] if found else None):
-            return new
-    message = f"{store.url(key)} was written by others each time. Trying again later."
-    raise ConflictError(message)
+        return None if new == old else new.to_bytes()
+
+    if not rewrite(store, key, rewritten):
+        message = f"{store.url(key)} was written by others each time. Trying again later."
+        raise ConflictError(message)
+    return new
 
 
 def _known(facts: Mapping[str, Any], kind: type) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from entra_lake.findings_table import register_findings, shape_findings
 from entra_lake.lake import Lake
 from entra_lake.layout import findings_key
 from entra_lake.readiness import Held, owed, read_held
+from entra_lake.rewriting import rewrite
 from entra_lake.rules import Rules, read_rules
 from entra_lake.settings import DetectionSettings
 from entra_lake.slices import iso
@@ -39,7 +40,6 @@ AT_ONCE = 4
 LONGEST_SIGHT = 62
 #: One run examines so long; the next goes on.
 LONGEST_SECONDS = 1500.0
-_RACES = 8
 _MOST_NAMED = 10
 _LONGEST_MESSAGE = 1000
 
@@ -210,14 +210,13 @@ def _keep(lake: Lake, rule: Detection, day: date, found: Sequence[Finding]) -> l
 
     :raises ConflictError: when others kept being first.
     """
-    key = findings_key(rule.id, day)
-    for _ in range(_RACES):
-        stored = lake.store.read(key)
-        known = from_parquet(stored[0], lake.store.url(key)) if stored else []
-        if not found:
-            return known
-        merged = merge(known, found)
-        if lake.store.replace(key, to_parquet(merged), stored[1] if stored else None):
-            return merged
-    message = f"{lake.store.url(key)} was written by others each time. Trying again later."
-    raise ConflictError(message)
+    key, merged = findings_key(rule.id, day), list[Finding]()
+
+    def rewritten(content: bytes | None) -> bytes | None:
+        merged[:] = merge([] if content is None else from_parquet(content, lake.store.url(key)), found)
+        return to_parquet(merged) if found else None
+
+    if not rewrite(lake.store, key, rewritten):
+        message = f"{lake.store.url(key)} was written by others each time. Trying again later."
+        raise ConflictError(message)
+    return merged

@@ -19,7 +19,7 @@ from entra_lake.flatten import strings
 from entra_lake.schema import Column, Stream, Type
 from entra_lake.shape import parse_value
 
-Cells = list[list[str] | None]
+FilterCells = list[list[str] | None]
 Keys = tuple[str, ...]
 Numbers = npt.NDArray[np.int64]
 
@@ -37,7 +37,7 @@ class Derived:
         self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(_items_type(self._keys))
         self._known: dict[bytes, list[Any] | None] = {}
 
-    def arrays(self, texts: Sequence[bytes], given: Mapping[int, Cells]) -> dict[str, pa.Array]:
+    def arrays(self, texts: Sequence[bytes], given: Mapping[int, FilterCells]) -> dict[str, pa.Array]:
         """Return each column of the collections with these texts; an empty text is none.
 
         :param given: cells of records that were read in another way.
@@ -120,7 +120,7 @@ def _spread(lists: Sequence[list[Any]], places: Numbers) -> tuple[list[Any], Num
     return list(chain.from_iterable(lists)), np.repeat(places, np.fromiter(map(len, lists), np.int64, count=len(lists)))
 
 
-def _put(arrays: dict[str, pa.Array], cells: Mapping[int, Cells]) -> dict[str, pa.Array]:
+def _put(arrays: dict[str, pa.Array], cells: Mapping[int, FilterCells]) -> dict[str, pa.Array]:
     """Put cells into columns."""
     found = {}
     for position, (name, array) in enumerate(arrays.items()):

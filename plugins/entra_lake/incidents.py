@@ -17,12 +17,12 @@ from typing import Final
 
 from entra_lake.failures import DETECTIONS, Failure
 from entra_lake.layout import mail_key
+from entra_lake.rewriting import rewrite
 from entra_lake.store import S3Store
 
 #: Within this time, further runs that meet the same cause are noted and not mailed.
 QUIET: Final = timedelta(hours=6)
 _PREFIX: Final = "mails/incidents/"
-_RACES: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +70,16 @@ def claim(store: S3Store, failure: Failure, now: datetime) -> tuple[str, ...] | 
     note = json.dumps({"cause": failure.cause_id, "task_id": failure.task_id, "at": now.isoformat()})
     if store.create(mail_key(failure.run_id, failure.cause_id), note.encode()) is None:
         return None
-    key = _key(failure.cause_id)
-    for _ in range(_RACES):
-        found = store.read(key)
-        old = Incident.from_bytes(found[0]) if found else None
+    days: tuple[str, ...] | None = None
+
+    def noted(content: bytes | None) -> bytes:
+        nonlocal days
+        old = None if content is None else Incident.from_bytes(content)
         new = _note(old, failure, now)
-        if store.replace(key, new.to_bytes(), found[1] if found else None):
-            return None if old and old.is_open and new.mailed_at == old.mailed_at else new.days
-    return (str(failure.day or ""),)
+        days = None if old and old.is_open and new.mailed_at == old.mailed_at else new.days
+        return new.to_bytes()
+
+    return days if rewrite(store, _key(failure.cause_id), noted) else (str(failure.day or ""),)
 
 
 def withdraw(store: S3Store, failure: Failure) -> None:

@@ -15,10 +15,10 @@ from datetime import UTC, date, datetime
 from entra_lake.errors import ConfigurationError, ConflictError, DataError
 from entra_lake.findings import Finding
 from entra_lake.layout import MUTES_KEY
+from entra_lake.rewriting import rewrite
 from entra_lake.slices import iso
 from entra_lake.store_protocol import Store
 
-_RACES = 8
 _LONGEST = 500
 #: More would be a rule that should be switched off.
 _MOST = 2000
@@ -100,18 +100,17 @@ def _name(item: Mute) -> tuple[str, str]:
 
 
 def _change(store: Store, change: Callable[[tuple[Mute, ...]], list[Mute]]) -> None:
-    for _ in range(_RACES):
-        found = store.read(MUTES_KEY)
-        old = _parse(found[0], store).all if found else ()
+    def rewritten(content: bytes | None) -> bytes | None:
+        old = () if content is None else _parse(content, store).all
         new = change(old)
         if len(new) > _MOST:
             message = f"{len(new)} mutes are too many to keep in sight. Raise a threshold, or switch the rule off."
             raise ConfigurationError(message)
-        content = json.dumps({"mutes": [asdict(item) for item in new]}, indent=1).encode()
-        if tuple(new) == old or store.replace(MUTES_KEY, content, found[1] if found else None):
-            return
-    message = f"{store.url(MUTES_KEY)} was written by others each time. Try again."
-    raise ConflictError(message)
+        return None if tuple(new) == old else json.dumps({"mutes": [asdict(item) for item in new]}, indent=1).encode()
+
+    if not rewrite(store, MUTES_KEY, rewritten):
+        message = f"{store.url(MUTES_KEY)} was written by others each time. Try again."
+        raise ConflictError(message)
 
 
 def _parse(content: bytes, store: Store) -> Mutes:

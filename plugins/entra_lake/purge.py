@@ -6,11 +6,9 @@ this process. Parts are then written anew without the records, and the old ones 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 
 import zstandard
 
@@ -23,6 +21,7 @@ from entra_lake.moved import EDGE
 from entra_lake.raw import RawDay, list_day, pack, read_part
 from entra_lake.removal import StoredVersion, Versions
 from entra_lake.schema import Stream
+from entra_lake.scratch import scratch
 from entra_lake.slices import ONE_DAY, Slice
 from entra_lake.subject import Role, Subject, actors
 from entra_lake.tombstones import Tombstones, hash_id
@@ -164,8 +163,8 @@ def _lines(lake: Lake, versions: Versions, version: StoredVersion) -> list[bytes
 
     :raises DataError: when it cannot be read: what it holds cannot be known.
     """
-    with tempfile.TemporaryDirectory(dir=lake.folder) as folder:
-        path = Path(folder) / "part"
+    with scratch(lake.folder) as folder:
+        path = folder / "part"
         if not versions.fetch(version, path):
             return []
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
 
 #: Characters of a foreign text that a message quotes.
 LONGEST_QUOTE = 300
@@ -16,6 +17,8 @@ _NAMED = re.compile(
 )
 _JWT = re.compile(r"eyJ[\w-]{10,}(?:\.[\w-]*)*")
 _OPAQUE = re.compile(r"\b(?:[0-9a-fA-F]{32,}(?:_+\d+)?|(?=[\w+/-]*\d)[\w+/-]{60,}={0,2})")
+#: Unicode's categories of characters that show nothing, and of which some change how their neighbours show.
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 #: Control characters, and those that change the direction of writing: both forge log lines.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]+")
 
@@ -33,6 +36,11 @@ def quote(text: str, *, secrets: tuple[str, ...] = ()) -> str:
     text = _OPAQUE.sub("…", _JWT.sub("…", text))
     text = _UNPRINTABLE.sub(" ", text).strip()
     return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
+
+
+def without_hidden(text: str) -> str:
+    """Return a text with a space in place of each character that shows nothing: it cannot steer mails or terminals."""
+    return "".join(" " if unicodedata.category(char) in HIDDEN else char for char in text)
 
 
 class _WithoutQueries(logging.Filter):

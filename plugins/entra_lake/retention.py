@@ -15,6 +15,7 @@ from typing import Any
 from entra_lake.errors import RetentionError
 from entra_lake.lake import Lake
 from entra_lake.layout import RETENTION_KEY
+from entra_lake.rewriting import rewrite
 from entra_lake.schema import Stream
 from entra_lake.slices import SHORTEST_SLICE, Slice, iso
 
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 #: After so long Graph is asked once more for what the setting promises: a licence may have been bought.
 FORGET_AFTER = timedelta(days=30)
-_RACES = 8
 
 
 def retention_days(lake: Lake, stream: Stream) -> int:
@@ -69,9 +69,10 @@ def _note(lake: Lake, stream: Stream, oldest: datetime) -> None:
         "retention_days to %d in include/lakes.yaml.",
         *(stream.name, days, lake.settings.name, lake.settings.retention_days, days),
     )
-    for _ in range(_RACES):
-        found = lake.store.read(RETENTION_KEY)
-        notes: dict[str, Any] = json.loads(found[0]) if found else {}
+
+    def noted(content: bytes | None) -> bytes:
+        notes: dict[str, Any] = {} if content is None else json.loads(content)
         notes[stream.name] = {"retention_days": days, "oldest": iso(oldest), "noted_at": iso(now)}
-        if lake.store.replace(RETENTION_KEY, json.dumps(notes, indent=1).encode(), found[1] if found else None):
-            return
+        return json.dumps(notes, indent=1).encode()
+
+    rewrite(lake.store, RETENTION_KEY, noted)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -15,13 +13,14 @@ from entra_lake.errors import ConflictError
 from entra_lake.lake import Lake
 from entra_lake.layout import FINDINGS_PREFIX
 from entra_lake.removal import StoredVersion, Versions, versions_of
+from entra_lake.rewriting import rewrite
+from entra_lake.scratch import scratch
 from entra_lake.sightings import is_named_in_file, naming_rows
 from entra_lake.store import S3Store
 from entra_lake.subject import Subject
 
 #: raw/ and what is built from it are purged by their tombstones; the others hold counts, times, keys and hashes.
 _NOT_SWEPT = ("raw/", "lake/", "staging/", "checkpoints/", "manifests/", "budget/")
-_MOST_RACES = 6
 
 
 @dataclass(frozen=True)
@@ -79,16 +78,24 @@ def _spare_rows(lake: Lake, key: str, subject: Subject) -> int:
 
     :raises ConflictError: when others kept writing it.
     """
-    for _ in range(_MOST_RACES):
-        found = lake.store.read(key)
-        if found is None or not key.endswith(".parquet"):
-            return 0
-        table = pq.read_table(io.BytesIO(found[0]))
+    if not key.endswith(".parquet"):
+        return 0
+    rows = 0
+
+    def spared(content: bytes | None) -> bytes | None:
+        nonlocal rows
+        rows = 0
+        if content is None:
+            return None
+        table = pq.read_table(io.BytesIO(content))
         named = naming_rows(table, subject)
-        if not named.any() or lake.store.replace(key, _parquet(table.filter(pa.array(~named))), found[1]):
-            return int(named.sum())
-    message = f"{lake.store.url(key)} was written by others, {_MOST_RACES} times. Erase again later."
-    raise ConflictError(message)
+        rows = int(named.sum())
+        return _parquet(table.filter(pa.array(~named))) if rows else None
+
+    if not rewrite(lake.store, key, spared):
+        message = f"{lake.store.url(key)} was written by others each time. Erase again later."
+        raise ConflictError(message)
+    return rows
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -99,8 +106,8 @@ def _parquet(table: pa.Table) -> bytes:
 
 def _is_named(lake: Lake, versions: Versions, version: StoredVersion, subject: Subject) -> bool | None:
     """Tell whether a version names the person; None when it cannot be read."""
-    with tempfile.TemporaryDirectory(dir=lake.folder) as folder:
-        path = Path(folder) / "version"
+    with scratch(lake.folder) as folder:
+        path = folder / "version"
         if not versions.fetch(version, path):
             return False
         try:

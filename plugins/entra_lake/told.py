@@ -14,12 +14,12 @@ from datetime import date, datetime, timedelta
 
 from entra_lake.concerns import QUIET, Concern
 from entra_lake.layout import WATCH_KEY
+from entra_lake.rewriting import rewrite
 from entra_lake.slices import iso
 from entra_lake.store_protocol import Store
 
 #: What was told longer ago cannot come again: the day it was about has aged out, and was judged.
 _FORGET_AFTER = timedelta(days=400)
-_RACES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +81,10 @@ def _is_quiet(old: Told, concern: Concern, now: datetime) -> bool:
 
 def _change(store: Store, change: Callable[[Told], Told]) -> bool:
     """Replace the object by what the function makes of it; tell whether it says so now."""
-    for _ in range(_RACES):
-        found = store.read(WATCH_KEY)
-        old = Told.from_bytes(found[0]) if found else Told()
+
+    def rewritten(content: bytes | None) -> bytes | None:
+        old = Told() if content is None else Told.from_bytes(content)
         new = change(old)
-        if new == old or store.replace(WATCH_KEY, new.to_bytes(), found[1] if found else None):
-            return True
-    return False
+        return None if new == old else new.to_bytes()
+
+    return rewrite(store, WATCH_KEY, rewritten)

@@ -17,12 +17,11 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from entra_lake.digest_letter import PAGES
 from entra_lake.findings import key_of
+from entra_lake.redaction import HIDDEN
 
-#: Where Airflow mounts the application.
-PREFIX = "/entra-lake"
-#: Unicode's categories of characters that show nothing and change how their neighbours show.
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+PREFIX = PAGES
 _KEPT = "\n\t\u200d\ufe0f"  # emoji are joined by these
 _LONGEST = 2000
 
@@ -48,7 +47,7 @@ def visible(value: object) -> object:
 
 
 def _shown(character: str) -> str:
-    is_hidden = unicodedata.category(character) in _HIDDEN and character not in _KEPT
+    is_hidden = unicodedata.category(character) in HIDDEN and character not in _KEPT
     return f"⟨U+{ord(character):04X}⟩" if is_hidden else character
 
 
