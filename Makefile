@@ -12,6 +12,9 @@ LINT_READY := $(LINT)/.ready
 # Airflow's operator for Microsoft Graph brings some 80 packages that the lake does not need.
 OPERATOR := $(VENV)/operator
 OPERATOR_READY := $(OPERATOR)/.ready
+# So do the tools that the transform is measured beside.
+BENCH := .venv-bench
+BENCH_READY := $(BENCH)/.ready
 # What runs in production; the sandbox and the tests hold made-up secrets and speak plain HTTP.
 SHIPPED := plugins dags container infra
 UV_VERSION := 0.13.9
@@ -69,8 +72,8 @@ audit: $(LINT_READY) ## known weaknesses of all locked packages; asks PyPI, so i
 sbom: $(LINT_READY) ## what the image installs, as a CycloneDX file (OUT=sbom.json)
 	@$(LINT)/bin/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
 
-bench: $(READY) ## what a day of 100,000 sign-ins costs, step by step (RECORDS= and ROUNDS= change it)
-	@$(BIN)/python benchmarks/day.py --records $(or $(RECORDS),100000) --rounds $(or $(ROUNDS),3)
+bench: $(READY) $(OPERATOR_READY) $(BENCH_READY) ## every benchmark, beside other tools (WRITE=1 keeps the results, FULL=1 takes the large sizes)
+	@$(BIN)/python -m benchmarks.all $(if $(WRITE),--write) $(if $(FULL),--full)
 
 bench-extraction: $(READY) $(OPERATOR_READY) ## how fast a large day is read, beside other ways to page (WRITE=1 keeps the result)
 	@$(BIN)/python -m benchmarks.extraction $(if $(WRITE),--write)
@@ -83,7 +86,7 @@ docs: $(READY) ## write the data dictionary and the page on detections anew
 	@$(BIN)/python -m entra_lake.detection_guide docs/detections.md
 
 lock: $(READY) ## resolve requirements*.in anew
-	@for group in requirements requirements-sandbox requirements-test requirements-lint requirements-operator; do \
+	@for group in requirements requirements-sandbox requirements-test requirements-lint requirements-operator requirements-bench; do \
 	  $(BIN)/uv pip compile --system-certs --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $$group.in -o $$group.lock || exit 1; \
 	done
 
@@ -109,4 +112,10 @@ $(OPERATOR_READY): requirements-operator.lock $(READY)
 	@echo "Installing Airflow's operator for Microsoft Graph into $(OPERATOR) ..."
 	@$(BIN)/python -m venv $(OPERATOR)
 	@$(BIN)/uv pip install --system-certs --quiet --python $(OPERATOR)/bin/python --require-hashes -r requirements-operator.lock
+	@touch $@
+
+$(BENCH_READY): requirements-bench.lock $(READY)
+	@echo "Installing the tools to compare with into $(BENCH) ..."
+	@$(BIN)/python -m venv $(BENCH)
+	@$(BIN)/uv pip install --system-certs --quiet --python $(BENCH)/bin/python --require-hashes -r requirements-bench.lock
 	@touch $@

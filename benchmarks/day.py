@@ -1,17 +1,15 @@
-"""What a day costs, step by step: `python benchmarks/day.py --records 100000 --rounds 3`.
+"""What a day costs, step by step: `python -m benchmarks.day`.
 
-Each round starts a simulated cloud of its own and takes one day of sign-ins from Graph to its manifest, then reads
-the day again without news. Every step runs in a process of its own, so that its peak memory is its own. The simulated
-Graph does not throttle here: with Graph's limit of 500 records a second, extract takes at least records / 500 seconds.
+Each size and round starts a simulated cloud of its own and takes one day of sign-ins from Graph to its manifest, then
+reads the day again without news. Every step runs in a process of its own, so that its peak memory is its own. The
+simulated Graph does not throttle here: with Graph's limit of 500 records a second, extract takes at least
+records / 500 seconds.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,11 +20,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report import Options, Report, Table, main, peak_mib, spread
 from entra_lake.connections import read_connection
 from entra_lake.extract import extract
 from entra_lake.lake import Lake, open_lake
 from entra_lake.load import Staged, load, transform
-from entra_lake.report import text_table
 from entra_lake.settings import read_lake
 from entra_lake.streams import STREAMS
 from entra_lake.tables import prepare, repair_partitions
@@ -37,23 +35,37 @@ from sandbox.local.processes import Processes
 SIGN_INS = STREAMS["sign_ins"]
 STEPS = ("prepare", "extract", "transform", "load", "repair_partitions", "verify", "extract again", "transform again")
 UNLIMITED = 10_000
+SIZES = (10_000, 100_000)
+FULL_SIZES = (10_000, 100_000, 200_000, 1_000_000, 2_000_000)
+#: What a step may hold in memory, as a process of its own.
+MOST_MIB = 256
 
 
-def main() -> int:
-    """Run the rounds, or one step of one; print the medians."""
-    options = _parser().parse_args()
-    if options.step:
-        print(json.dumps(run_step(options.step)))
-        return 0
-    rounds = [run_round(options.records) for _ in range(options.rounds)]
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(f"{machine}, {date.today()}")
-    print(
-        f"One day of {rounds[0]['extract']['records']:,.0f} sign-ins; medians of {options.rounds} rounds [min-max].\n"
+def run(options: Options) -> Report:
+    """Take days of each size through all steps."""
+    sizes = FULL_SIZES if options.full else SIZES
+    rounds = options.rounds or 1
+    found = {size: [run_round(size) for _ in range(rounds)] for size in sizes}
+    peaks = {size: max(item[step]["peak_mib"] for item in found[size] for step in STEPS) for size in sizes}
+    return Report(
+        name="day",
+        question="What does each step of a day take, and how much memory?",
+        tables=[_table(size, rounds) for size, rounds in found.items()],
+        claims={
+            f"no step of a day of {size:,} sign-ins takes more than {MOST_MIB} MiB ({peak:,.0f})": peak <= MOST_MIB
+            for size, peak in peaks.items()
+        },
     )
+
+
+def _table(size: int, rounds: list[dict[str, dict[str, float]]]) -> Table:
     rows = [(step, *(_cell(rounds, step, name) for name in ("wall_s", "cpu_s", "peak_mib"))) for step in STEPS]
-    print(text_table(("step", "wall s", "CPU s", "peak MiB"), rows))
-    return 0
+    return Table(
+        title=f"a working day of about {size:,} sign-ins",
+        head=("step", "wall s", "CPU s", "peak MiB"),
+        rows=rows,
+        note=f"{rounds[0]['extract']['records']:,.0f} records; rounds: {len(rounds)}.",
+    )
 
 
 def run_round(records: int) -> dict[str, dict[str, float]]:
@@ -64,7 +76,7 @@ def run_round(records: int) -> dict[str, dict[str, float]]:
         env = {**os.environ, **environment(cloud)}
         results = {}
         for step in STEPS:
-            command = [sys.executable, __file__, "--step", step]
+            command = [sys.executable, "-m", "benchmarks.day", "--step", step]
             done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
             results[step] = json.loads(done.stdout.splitlines()[-1])
         return results
@@ -83,12 +95,6 @@ def run_step(step: str) -> dict[str, float]:
 def _last_weekday(day: date) -> date:
     """Return the day, or the Friday before it: weekends are quiet in the simulated tenant."""
     return day - timedelta(days=max(0, day.isoweekday() - 5))
-
-
-def peak_mib() -> float:
-    """Return the largest resident size that this process has had, in MiB (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def _steps(lake: Lake, day: date) -> dict[str, Callable[[], Any]]:
@@ -110,17 +116,11 @@ def _staged(lake: Lake, day: date) -> Staged:
 
 
 def _cell(rounds: list[dict[str, dict[str, float]]], step: str, name: str) -> str:
-    values = [item[step][name] for item in rounds]
-    return f"{statistics.median(values):.1f} [{min(values):.1f}-{max(values):.1f}]"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=100_000, help="sign-ins on a working day (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
-    return parser
+    return spread([item[step][name] for item in rounds])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if "--step" in sys.argv:
+        print(json.dumps(run_step(sys.argv[-1])))
+        sys.exit(0)
+    sys.exit(main(run))

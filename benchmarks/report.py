@@ -28,10 +28,12 @@ class Options:
 
     :param full: the large sizes, which take hours.
     :param rounds: how often each thing is measured; None: as often as the benchmark thinks right.
+    :param records: of how many records a measured day is; None: of as many as the benchmark thinks right.
     """
 
     full: bool = False
     rounds: int | None = None
+    records: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +92,10 @@ def main(run: Callable[[Options], Report]) -> int:
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--full", action="store_true", help="the large sizes, too")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--records", type=int)
     parser.add_argument("--write", action="store_true", help="write the result into docs/benchmarks.md")
     arguments = parser.parse_args()
-    options = Options(full=arguments.full, rounds=arguments.rounds)
+    options = Options(full=arguments.full, rounds=arguments.rounds, records=arguments.records)
     report = run(options)
     print(report.markdown(options))
     if arguments.write:
@@ -125,10 +128,11 @@ def _heading(name: str) -> str:
 
 
 def _taken_on(name: str, options: Options) -> str:
-    full = " --full" if options.full else ""
+    chosen = {"full": options.full, "rounds": options.rounds, "records": options.records}
+    flags = "".join(f" --{key}" if value is True else f" --{key} {value}" for key, value in chosen.items() if value)
     packages = ", ".join(f"{package} {found}" for package in _PACKAGES if (found := _version(package)))
     return (
-        f"`python benchmarks/{name}.py{full}`, {date.today()}, {platform.machine()} with {os.cpu_count()} cores, "
+        f"`python -m benchmarks.{name}{flags}`, {date.today()}, {platform.machine()} with {os.cpu_count()} cores, "
         f"{platform.system()}, Python {platform.python_version()}, {packages}."
     )
 
