@@ -31,7 +31,12 @@ class Table:
     columns: dict[str, str]
     keys: dict[str, str] = field(default_factory=dict)
     location: str = ""
-    view_sql: str | None = None
+    view: dict[str, Any] | None = None
+
+    @property
+    def view_sql(self) -> str | None:
+        """Return a view's query."""
+        return self.view["originalSql"] if self.view else None
 
     @property
     def full_name(self) -> str:
@@ -78,15 +83,13 @@ class Catalog:
             {column["Name"].lower(): column["Type"].lower() for column in descriptor.get("Columns", [])},
             {column["Name"].lower(): column["Type"].lower() for column in stored.get("PartitionKeys", [])},
             _folder(descriptor.get("Location", "")),
-            decode_view(stored["ViewOriginalText"])["originalSql"]
-            if stored.get("TableType") == "VIRTUAL_VIEW"
-            else None,
+            decode_view(stored["ViewOriginalText"]) if stored.get("TableType") == "VIRTUAL_VIEW" else None,
         )
 
     def definitions(self) -> str:
         """Return all columns, keys and views as one text: what a query means depends on nothing else."""
         tables = [self.find(database, name) for database in sorted(self._databases) for name in self.tables(database)]
-        return repr([(t.database, t.name, t.columns, t.keys, t.view_sql) for t in tables if t is not None])
+        return repr([(t.database, t.name, t.columns, t.keys, t.view) for t in tables if t is not None])
 
     def raw(self, database: str, name: str) -> Any:
         """Return moto's table, or None."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from sqlglot import exp
 from sqlglot.expressions.builders import apply_index_offset
@@ -38,14 +37,14 @@ RENAMED = {
 }  # fmt: skip
 
 
-def to_duckdb(tree: exp.Expression, now: datetime) -> str:
-    """Return DuckDB's text of a typed tree; `now` is the instant of current_timestamp."""
+def to_duckdb(tree: exp.Expression) -> str:
+    """Return DuckDB's text of a typed tree; the time that it asks for is in the connection's variables."""
     tree = tree.copy()
     _type_lambdas(tree)
     for node in reversed(list(tree.walk())):  # children before their parents
         if type(node) in CLOCK:
-            pattern, kind = CLOCK[type(node)]
-            made: exp.Expression | None = exp.cast(exp.Literal.string(f"{now.astimezone(UTC):{pattern}}"), kind)
+            variable, (_, kind) = CLOCK[type(node)]
+            made: exp.Expression | None = exp.cast(call("getvariable", exp.Literal.string(variable)), kind)
         else:
             made = RULES[type(node)](node) if type(node) in RULES else None
         if made is not None:
@@ -64,10 +63,11 @@ def _type_lambdas(tree: exp.Expression) -> None:
                     name.type = array.type.expressions[0]
 
 
+#: Functions that ask for the time: DuckDB's variable that holds the answer, its form in UTC, and its type.
 CLOCK = {
-    exp.CurrentTimestamp: ("%Y-%m-%d %H:%M:%S.%f+00", "TIMESTAMPTZ"),
-    exp.CurrentDate: ("%Y-%m-%d", "DATE"),
-    exp.Localtimestamp: ("%Y-%m-%d %H:%M:%S.%f", "TIMESTAMP"),
+    exp.CurrentTimestamp: ("t_now", ("%Y-%m-%d %H:%M:%S.%f+00", "TIMESTAMPTZ")),
+    exp.CurrentDate: ("t_today", ("%Y-%m-%d", "DATE")),
+    exp.Localtimestamp: ("t_local", ("%Y-%m-%d %H:%M:%S.%f", "TIMESTAMP")),
 }
 
 

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import duckdb
 import sqlglot
 from sqlglot import exp
-from sqlglot.schema import MappingSchema
 
 from sandbox.aws import trino_lint
-from sandbox.aws.athena import functions, relations
+from sandbox.aws.athena import connections, relations
 from sandbox.aws.athena.catalog import Catalog, Table
+from sandbox.aws.athena.checked import STAND_IN, Checked, Name, Read, with_days, without_days
 from sandbox.aws.athena.dialect import to_duckdb
 from sandbox.aws.athena.errors import NotSimulatedError, QueryFailedError, failure
-from sandbox.aws.athena.pruning import columns_needed, partitions_needed
+from sandbox.aws.athena.pruning import columns_needed, key_conditions, partitions_needed
 from sandbox.aws.athena.pushdown import push_conditions
 from sandbox.aws.athena.relations import File, files_of, relation
 from sandbox.aws.athena.remembered import Remembered
 from sandbox.aws.athena.results import Result, Row, column_type, render
+from sandbox.aws.athena.verdicts import Verdicts
 from sandbox.aws.athena.views import expand_views, schema_of
 from sandbox.aws.trino_lint import LintError
 
 BATCH = 10_000
-MEMORY = "2GB"
 OTHER_STATEMENTS = (
     "VACUUM",
     "OPTIMIZE",
@@ -45,48 +44,21 @@ OTHER_STATEMENTS = (
 
 @dataclass
 class Query:
-    """A checked query and what it will read.
+    """A statement that was checked, and what it will read."""
 
-    :param pushed: the same with every condition at its tables: asked which partitions can be needed.
-    """
-
-    tree: exp.Expression
-    pushed: exp.Expression
-    schema: MappingSchema
-    tables: dict[tuple[str, str], Table]
-    needed: dict[tuple[str, str], set[str]]
-    files: dict[tuple[str, str], list[File]] = field(default_factory=dict)
+    checked: Checked
+    days: dict[str, str]
+    tables: dict[Name, Table]
+    files: dict[Name, list[File]] = field(default_factory=dict)
 
     @property
     def scanned(self) -> int:
         """Return the bytes of the column chunks that the query needs."""
-        return sum(file.bytes_of(self.needed.get(name, set())) for name, files in self.files.items() for file in files)
+        return sum(file.bytes_of(self.checked.needed_of(name)) for name, files in self.files.items() for file in files)
 
 
-_checked = Remembered[Query]()
-_DAY = re.compile(r"'(\d{4}-\d\d-\d\d)'")
-_MOST_DAYS = 28
-
-
-def without_days(sql: str) -> tuple[str, dict[str, str]]:
-    """Return a statement with other days in place of its own, and which stand for which.
-
-    The same question is asked of one day after the other, and checking it costs more than answering it.
-    """
-    days = list(dict.fromkeys(_DAY.findall(sql)))
-    if len(days) > _MOST_DAYS or any(day.startswith("0001-01-") for day in days):
-        return sql, {}
-    stand_in = {day: f"0001-01-{number:02}" for number, day in enumerate(days, start=1)}
-    return _DAY.sub(lambda match: f"'{stand_in[match[1]]}'", sql), {other: day for day, other in stand_in.items()}
-
-
-def with_days(tree: exp.Expression, days: Mapping[str, str]) -> exp.Expression:
-    """Return a copy of a checked statement with its own days in it again."""
-    tree = tree.copy()
-    for text in tree.find_all(exp.Literal):
-        if text.is_string and text.this in days:
-            text.set("this", days[text.this])
-    return tree
+_verdicts = Verdicts("statement")
+_checked = Remembered[Checked]()
 
 
 class Engine:
@@ -98,23 +70,28 @@ class Engine:
         self.database = database
         self.now = now
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._schemas: set[str] = set()
         self._lock = threading.Lock()
         self._cancelled = False
 
     def check(self, sql: str, parameters: list[str] | None = None) -> Query:
         """Refuse what Trino would refuse; find the tables and columns."""
-        general, days = without_days(sql)
-        key = (general, tuple(parameters or ()), self.database, self.catalog.definitions())
+        definitions = self.catalog.definitions()
+        general, days = without_days(sql) if STAND_IN not in definitions else (sql, {})
+        key = (general, tuple(parameters or ()), self.database, definitions)
         try:
-            query = _checked.get(key, lambda: self._check(general, parameters))
+            checked = _checked.get(key, lambda: self._remember(key, general, parameters))
         except QueryFailedError:
-            query, days = self._check(sql, parameters), {}  # fails alike, and quotes the statement as it is
-        # The same definitions may stand for tables at other places.
-        tables = {name: self.catalog.find(*name) or table for name, table in query.tables.items()}
-        tree, pushed = with_days(query.tree, days), with_days(query.pushed, days)
-        return replace(query, tree=tree, pushed=pushed, tables=tables, files={})
+            if not days:
+                raise
+            checked, days = self._check(sql, parameters), {}  # fails alike, and quotes the statement as it is
+        tables = {name: table for name in checked.tables if (table := self.catalog.find(*name))}
+        return Query(checked, days, tables)
 
-    def _check(self, sql: str, parameters: list[str] | None) -> Query:
+    def _remember(self, key: Hashable, sql: str, parameters: list[str] | None) -> Checked:
+        return Checked.from_json(_verdicts.get(key, lambda: self._check(sql, parameters).to_json()))
+
+    def _check(self, sql: str, parameters: list[str] | None) -> Checked:
         word = sql.split(None, 1)[0].upper() if sql.strip() else ""
         if word in OTHER_STATEMENTS:
             message = f"the statement {word}"
@@ -133,14 +110,23 @@ class Engine:
             raise QueryFailedError(str(error)) from error
         if problems:
             raise QueryFailedError(problems[0])
-        return Query(tree, push_conditions(tree), schema, tables, columns_needed(tree))
+        pushed, needed = push_conditions(tree), columns_needed(tree)
+        return Checked(
+            text=to_duckdb(tree),
+            names=[select.alias_or_name for select in tree.selects],
+            reads=[
+                Read(*name, sorted(needed.get(name, ())), key_conditions(pushed, table))
+                for name, table in tables.items()
+            ],
+        )
 
     def plan(self, query: Query) -> None:
         """Choose the partitions and list their objects as they are now."""
         for name, table in query.tables.items():
             parts = self.catalog.partitions(table)
             if table.keys:
-                parts = partitions_needed(query.pushed, table, parts, self._evaluate)
+                tests = query.checked.conditions_of(name, query.days)
+                parts = partitions_needed(tests, table, parts, self._evaluate)
             else:
                 parts = [relations.Partition((), table.location)]
             query.files[name] = files_of(self.catalog, parts)
@@ -148,17 +134,16 @@ class Engine:
     def run(self, query: Query) -> Result:
         """Run a planned query to its last row."""
         connection = self._connect()
-        text = to_duckdb(query.tree, self.now())
         try:
             for (database, name), table in query.tables.items():
+                self._schemas.add(database)
                 connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{database}"')
-                source = relation(table, query.files[(database, name)], query.needed.get((database, name), set()))
+                source = relation(table, query.files[database, name], query.checked.needed_of((database, name)))
                 connection.execute(f'CREATE VIEW "{database}"."{name}" AS {source}')
-            columns, rows = _fetch(connection, text)
+            columns, rows = _fetch(connection, with_days(query.checked.text, query.days))
         except duckdb.Error as error:
             raise failure(error) from error
-        names = [select.alias_or_name for select in query.tree.selects]
-        return Result(list(zip(names, columns, strict=True)), rows, is_dml=True, scanned=query.scanned)
+        return Result(list(zip(query.checked.names, columns, strict=True)), rows, is_dml=True, scanned=query.scanned)
 
     def view_columns(self, query: Query) -> dict[str, str]:
         """Return the names and Trino types of a query's columns, for CREATE VIEW."""
@@ -173,10 +158,10 @@ class Engine:
                 self._connection.interrupt()
 
     def close(self) -> None:
-        """Free the DuckDB."""
+        """Free the DuckDB for another query; one that was interrupted serves no other."""
         with self._lock:
             if self._connection is not None:
-                self._connection.close()
+                connections.give_back(self._connection, self._schemas, usable=not self._cancelled)
                 self._connection = None
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
@@ -185,21 +170,16 @@ class Engine:
                 message = "Query was cancelled by user"
                 raise QueryFailedError(message)
             if self._connection is None:
-                self._connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": MEMORY})
-                self._connection.execute("SET TimeZone = 'UTC'")
-                functions.install(self._connection)
+                self._connection = connections.take(self.now())
         return self._connection
 
-    def _evaluate(self, condition: exp.Expression, keys: list[str], rows: list[tuple[str | None, ...]]) -> list[bool]:
+    def _evaluate(self, condition: str, keys: list[str], rows: list[tuple[str | None, ...]]) -> list[bool]:
         """Evaluate a condition on partition values with the engine itself, so that pruning and running agree."""
         connection = self._connect()
-        test = condition.copy()
-        for column in list(test.find_all(exp.Column)):
-            column.set("table", None)
         names = ", ".join(f'"{key}"' for key in ("__row", *keys))
         marks = ", ".join("(" + ", ".join("?" * (len(keys) + 1)) + ")" for _ in rows)
         values = [value for number, row in enumerate(rows) for value in (number, *row)]
-        text = f"SELECT __row FROM (VALUES {marks}) AS p({names}) WHERE {to_duckdb(test, self.now())}"
+        text = f"SELECT __row FROM (VALUES {marks}) AS p({names}) WHERE {condition}"
         try:
             hits = {number for (number,) in connection.execute(text, values).fetchall()}
         except duckdb.Error as error:

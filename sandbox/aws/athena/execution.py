@@ -19,6 +19,7 @@ from sandbox.aws.athena.relations import File, changed
 from sandbox.aws.athena.remembered import Remembered
 from sandbox.aws.athena.results import Result
 from sandbox.aws.athena.scanner import Scanner
+from sandbox.aws.athena.verdicts import Verdicts
 from sandbox.aws.faults import Faults
 from sandbox.aws.trino_lint import LintError
 
@@ -30,6 +31,7 @@ HIVE_TYPES = {
     "array": "array<string>",  # the only arrays of the lake
 }  # fmt: skip
 _view_columns = Remembered[dict[str, str]]()
+_views = Verdicts("view")
 FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -149,7 +151,7 @@ class Runner:
             raise QueryFailedError(message)
         engine = execution.engine
         key = (sql, execution.database, self.catalog.definitions())
-        columns = _view_columns.get(key, lambda: engine.view_columns(engine.check(sql)))
+        columns = _view_columns.get(key, lambda: _views.get(key, lambda: engine.view_columns(engine.check(sql))))
         self.catalog.put_table(database, view, _view_input(view, sql, execution.database, columns))
         return Result.text([])
 

@@ -10,15 +10,15 @@ from sqlglot.optimizer.pushdown_projections import pushdown_projections
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from sandbox.aws.athena.catalog import Partition, Table
+from sandbox.aws.athena.checked import Name
+from sandbox.aws.athena.dialect import to_duckdb
 from sandbox.aws.athena.pushdown import conditions
-
-Name = tuple[str, str]
 
 
 class Evaluate(Protocol):
     """Tells which rows of partition values fulfil a condition."""
 
-    def __call__(self, condition: exp.Expression, keys: list[str], rows: list[tuple[str | None, ...]]) -> list[bool]:
+    def __call__(self, condition: str, keys: list[str], rows: list[tuple[str | None, ...]]) -> list[bool]:
         """Return one truth value per row."""
 
 
@@ -34,29 +34,45 @@ def columns_needed(tree: exp.Expression) -> dict[Name, set[str]]:
     return needed
 
 
+def key_conditions(tree: exp.Expression, table: Table) -> list[list[str]]:
+    """Return the conditions on a table's keys at each place where a tree that `push_conditions` returned reads it."""
+    return [
+        [_test(condition) for condition in _conditions(scope, alias, set(table.keys))]
+        for scope in traverse_scope(tree)
+        for alias, found in _tables(scope)
+        if (found.db, found.name) == (table.database, table.name)
+    ]
+
+
 def partitions_needed(
-    tree: exp.Expression, table: Table, all_parts: list[Partition], evaluate: Evaluate
+    places: list[list[str]], table: Table, all_parts: list[Partition], evaluate: Evaluate
 ) -> list[Partition]:
-    """Return the partitions that may hold rows of the result of a tree that `push_conditions` returned."""
+    """Return the partitions that may hold rows of the result; `places` is what `key_conditions` returned."""
     kept: set[tuple[str, ...]] = set()
-    for scope in traverse_scope(tree):
-        for alias, found in _tables(scope):
-            if (found.db, found.name) == (table.database, table.name):
-                rows = [part.values for part in all_parts if part.values not in kept]
-                kept.update(_surviving(scope, alias, table, rows, evaluate))
+    for tests in places:
+        rows = [part.values for part in all_parts if part.values not in kept]
+        kept.update(_surviving(tests, table, rows, evaluate))
     return [part for part in all_parts if part.values in kept]
 
 
 def _surviving(
-    scope: Scope, alias: str, table: Table, rows: list[tuple[str, ...]], evaluate: Evaluate,
-) -> list[tuple[str, ...]]:  # fmt: skip
+    tests: list[str], table: Table, rows: list[tuple[str, ...]], evaluate: Evaluate
+) -> list[tuple[str, ...]]:
     nothing: tuple[None, ...] = (None,) * len(table.keys)
-    for condition in _conditions(scope, alias, set(table.keys)):
-        *hits, null_passes = evaluate(condition, list(table.keys), [*rows, nothing])
+    for test in tests:
+        *hits, null_passes = evaluate(test, list(table.keys), [*rows, nothing])
         # A condition that NULL fulfils may be there for the rows that an outer join adds: it prunes nothing.
         if not null_passes:
             rows = [row for row, hit in zip(rows, hits, strict=True) if hit]
     return rows
+
+
+def _test(condition: exp.Expression) -> str:
+    """Return a condition on partition keys as one on their bare names, in DuckDB's words."""
+    test = condition.copy()
+    for column in list(test.find_all(exp.Column)):
+        column.set("table", None)
+    return to_duckdb(test)
 
 
 def _conditions(scope: Scope, alias: str, keys: set[str]) -> Iterator[exp.Expression]:
