@@ -42,7 +42,9 @@ COPY --chmod=755 dags /opt/entra-lake/dags
 COPY --chmod=755 container /opt/entra-lake/container
 COPY LICENSE /opt/entra-lake/
 USER 0
-RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/entra-lake/plugins /opt/entra-lake/dags
+# The base may leave its entrypoint to the user; nothing that runs at the start may be changed by what runs later.
+RUN chown 0:0 /entrypoint && chmod 755 /entrypoint \
+ && python -m compileall -q --invalidation-mode unchecked-hash /opt/entra-lake/plugins /opt/entra-lake/dags
 USER 50000:0
 WORKDIR /opt/entra-lake
 # plugins/ must be on the path of every process: that is how Airflow finds the connection type.

@@ -60,6 +60,15 @@ def test_other_streams_and_days_do_not_end_an_incident(lake: Lake) -> None:
     assert [item.cause for item in close(lake.store, "sign_ins", "2026-11-01")] == ["EL205-2026-11-01"]
 
 
+def test_a_reading_under_way_does_not_end_an_incident(lake: Lake) -> None:
+    """What began before the login was refused has an older token: only a later reading shows that logins work."""
+    claim(lake.store, failure(22, CredentialError("no")), NOW)
+    claim(lake.store, failure(21, CredentialError("no")), NOW + HOUR)
+    assert not list(close(lake.store, "directory_audits", "2026-11-22", NOW + HOUR / 2))
+    later = close(lake.store, "directory_audits", "2026-11-22", NOW + 2 * HOUR)
+    assert [item.cause for item in later] == ["EL202"]
+
+
 def test_a_mail_that_was_not_sent_silences_nothing(lake: Lake) -> None:
     """After a mail server was down, the next run's failure is mailed."""
     slow = ThrottledError("slow", retry_after=9)

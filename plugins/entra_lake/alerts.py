@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from entra_lake.errors import EntraLakeError
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: XCom key under which a failed task notes that somebody was told of it.
 TOLD = "told"
+#: What a task that reads calls, in what it returns, the time at which it began.
+BEGAN = "began_at"
 #: The task whose list the groups of `entra_reconcile` are mapped over.
 FINDER = "find_due"
 #: The task that runs detections.
@@ -63,7 +65,7 @@ def stream_works(context: Context) -> None:
         from entra_lake.notices import tell_recovery  # noqa: PLC0415 - see the module
 
         done = failure_of_task(context)
-        tell_recovery(done.lake, done.stream, done.day)
+        tell_recovery(done.lake, done.stream, done.day, _read_from(context))
     except Exception as error:  # noqa: BLE001 - see the module
         _log_trouble(error)
 
@@ -163,6 +165,14 @@ def _given(context: Context, map_index: int, arguments: Mapping[str, Any]) -> di
     except Exception as error:  # noqa: BLE001 - a mail without stream and day is better than none
         log.warning("What instance %d was about cannot be had: %s", map_index, quote(str(error)))
         return known
+
+
+def _read_from(context: Context) -> datetime | None:
+    """Return when the task began that has read this verified day from Graph; None when that cannot be told."""
+    ti = context["ti"]
+    reader, index = f"{ti.task_id.rpartition('.')[0]}.extract", -1 if ti.map_index is None else ti.map_index
+    facts = ti.xcom_pull(task_ids=reader, key="return_value", run_id=str(context["run_id"]), map_indexes=index)
+    return datetime.fromisoformat(facts[BEGAN]) if facts else None
 
 
 def _states(context: Context) -> dict[str, str]:

@@ -32,6 +32,7 @@ class Incident:
     :param day: set when only this day can show that the cause is gone.
     :param mailed_at: when the last mail about it went out; empty when none could be sent.
     :param days: all days on which it was met.
+    :param unread_at: when reading from Graph last failed of it; empty when it was another step that did.
     """
 
     cause: str
@@ -43,6 +44,7 @@ class Incident:
     opened_at: str
     mailed_at: str
     days: tuple[str, ...]
+    unread_at: str = ""
     is_open: bool = True
 
     def to_bytes(self) -> bytes:
@@ -55,10 +57,14 @@ class Incident:
         facts = json.loads(content)
         return cls(**{**facts, "days": tuple(facts["days"])})
 
-    def concerns(self, stream: str, day: str) -> bool:
-        """Tell whether success of this stream on this day shows that the cause is gone."""
+    def concerns(self, stream: str, day: str, read_from: datetime | None = None) -> bool:
+        """Tell whether success of this stream on this day shows that the cause is gone.
+
+        A reading that was under way when another failed shows nothing: it has, say, an older access token.
+        """
         is_its = stream == self.stream or (not self.stream and stream != DETECTIONS)
-        return self.is_open and is_its and self.day in ("", day)
+        is_older = read_from and self.unread_at and read_from <= datetime.fromisoformat(self.unread_at)
+        return self.is_open and is_its and self.day in ("", day) and not is_older
 
 
 def claim(store: S3Store, failure: Failure, now: datetime) -> tuple[str, ...] | None:
@@ -90,12 +96,15 @@ def withdraw(store: S3Store, failure: Failure) -> None:
         store.replace(_key(failure.cause_id), unsent.to_bytes(), found[1])
 
 
-def close(store: S3Store, stream: str, day: str) -> Iterator[Incident]:
-    """Close what success of this stream on this day shows to be gone; each incident is returned to one caller."""
+def close(store: S3Store, stream: str, day: str, read_from: datetime | None = None) -> Iterator[Incident]:
+    """Close what success of this stream on this day shows to be gone; each incident is returned to one caller.
+
+    :param read_from: when the task that has read the day began; None when that is not known.
+    """
     for item in list(store.list(_PREFIX)):
         found = store.read(item.key)
         incident = Incident.from_bytes(found[0]) if found else None
-        if found and incident and incident.concerns(stream, day):
+        if found and incident and incident.concerns(stream, day, read_from):
             closed = replace(incident, is_open=False)
             if store.replace(item.key, closed.to_bytes(), found[1]):
                 yield incident
@@ -104,6 +113,7 @@ def close(store: S3Store, stream: str, day: str) -> Iterator[Incident]:
 def _note(old: Incident | None, failure: Failure, now: datetime) -> Incident:
     """Return the incident with this failure in it, and the time of the mail if there has to be one."""
     day = str(failure.day or "")
+    unread_at = now.isoformat() if failure.task_id.endswith(".extract") else ""
     if old is None or not old.is_open:
         return Incident(
             cause=failure.cause_id,
@@ -115,10 +125,12 @@ def _note(old: Incident | None, failure: Failure, now: datetime) -> Incident:
             opened_at=now.isoformat(),
             mailed_at=now.isoformat(),
             days=(day,),
+            unread_at=unread_at,
         )
     days = tuple(sorted({*old.days, day}))
     is_quiet = bool(old.mailed_at) and now - datetime.fromisoformat(old.mailed_at).astimezone(UTC) < QUIET
-    return replace(old, days=days, mailed_at=old.mailed_at if is_quiet else now.isoformat())
+    mailed_at = old.mailed_at if is_quiet else now.isoformat()
+    return replace(old, days=days, mailed_at=mailed_at, unread_at=unread_at or old.unread_at)
 
 
 def _key(cause: str) -> str:

@@ -50,11 +50,11 @@ def tell_failure(failure: Failure) -> bool:
     return False
 
 
-def tell_recovery(lake: str, stream: str, day: date | None) -> None:
-    """Mail what works again now that a day of this stream was verified."""
+def tell_recovery(lake: str, stream: str, day: date | None, read_from: datetime | None = None) -> None:
+    """Mail what works again now that a day of this stream was verified; see `incidents.close`."""
     settings, now = read_lake(lake), system_clock().now()
     store = _store(settings)
-    for incident in close(store, stream, str(day or "")):
+    for incident in close(store, stream, str(day or ""), read_from):
         _post(recovery_letter(incident, settings, store), settings, now)
 
 

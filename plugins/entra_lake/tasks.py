@@ -22,6 +22,7 @@ from entra_lake import load as loading
 from entra_lake import reconcile as reconciling
 from entra_lake import verify as verifying
 from entra_lake import watch as watching
+from entra_lake.alerts import BEGAN
 from entra_lake.concerns import Kind
 from entra_lake.coverage_text import sentence
 from entra_lake.errors import ThrottledError
@@ -103,10 +104,12 @@ def extract(lake: str, stream: str, day: str) -> dict[str, Any]:
     reporter = ProgressReporter(context)
     run = context["dag_run"]
     opened = replace(open_airflow_lake(lake), priority=priority_of_run(run.dag_id, run.run_type))
+    began = opened.clock.now()
     with put_off_when_throttled(context):
         report = extracting.extract(opened, get_stream(stream), parse_day(day), context["run_id"], reporter.take)
     counts = {name: report.total(name) for name in ("pages", "listed", "new", "changed", "missing", "waited_seconds")}
-    return _done("extract", stream, day, {"pass_id": report.pass_id, "parts": len(report.parts), **counts})
+    facts = {BEGAN: began.isoformat(), "pass_id": report.pass_id, "parts": len(report.parts)}
+    return _done("extract", stream, day, {**facts, **counts})
 
 
 def transform(lake: str, stream: str, day: str) -> dict[str, Any]:

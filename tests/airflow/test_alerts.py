@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cloud_connections import make_include
 
-from entra_lake.alerts import TOLD, run_failed, run_is_late, stream_works, task_failed
+from entra_lake.alerts import BEGAN, TOLD, run_failed, run_is_late, stream_works, task_failed
 from entra_lake.errors import AthenaUnavailableError, CredentialError, LicenceMissingError
 from sandbox.serve import Sandbox
 
 HOURS = 3600
+#: Before the first failure of each test.
+BEFORE = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 
 class TaskInstance(SimpleNamespace):
@@ -48,6 +50,11 @@ def context(task_id: str = "sign_ins.extract", run_id: str = "run 1", day: str =
         "params": {},
         **facts,
     }
+
+
+def read(began: datetime) -> dict[Any, Any]:
+    """Return what the task that has read the day has returned."""
+    return {("sign_ins.extract", -1, "return_value"): {BEGAN: began.isoformat()}}
 
 
 def refused() -> CredentialError:
@@ -116,7 +123,10 @@ def test_the_end_of_a_cause_is_mailed_once(cloud: Sandbox, monkeypatch: pytest.M
     monkeypatch.setenv("ENTRA_LAKE_CLOCK_OFFSET_SECONDS", str(offset))
     for _ in range(2):
         stream_works(context("directory_audits.verify"))
-        stream_works(context("sign_ins.verify"))
+        stream_works(context("sign_ins.verify", xcoms=read(BEFORE)))
+    assert len(cloud.mailbox.all()) == 1, "that reading began before the failures"
+    for _ in range(2):
+        stream_works(context("sign_ins.verify", xcoms=read(BEFORE + timedelta(hours=7))))
     _, mail = cloud.mailbox.all()
     assert "RECOVERED sign_ins · Athena did not answer · works again" in mail["subject"]
     for day in ("2026-11-20", "2026-11-21"):
