@@ -122,10 +122,10 @@ class Documents:
         self._written[path] = part
 
     def _write(self, path: Path, value: Any) -> None:
-        text = json.dumps(value, indent=1)
-        if self._written.get(path) != text or not path.exists():
-            self._store(path, text)
-            self._written[path] = text
+        known = json.dumps(value)  # without indent it is quick
+        if self._written.get(path) != known or not path.exists():
+            self._store(path, json.dumps(value, indent=1))
+            self._written[path] = known
 
     def _store(self, path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
