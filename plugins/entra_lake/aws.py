@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ReadTimeoutError
+from botocore.loaders import Loader, create_loader
 
 from entra_lake.connections import Connection
 from entra_lake.errors import (
@@ -38,6 +41,12 @@ _CONFIG = Config(
 )
 
 
+@cache
+def _descriptions() -> Loader:
+    """Return what reads AWS's descriptions of its services, each once: they are megabytes of JSON."""
+    return create_loader(botocore.session.Session().get_config_variable("data_path"))
+
+
 @dataclass(frozen=True)
 class Aws:
     """A session of boto3 and where its services answer.
@@ -47,6 +56,10 @@ class Aws:
 
     session: boto3.Session
     endpoint_url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Let all sessions of this process share AWS's descriptions of its services."""
+        self.session._session.register_component("data_loader", _descriptions())  # noqa: SLF001 - hooks bring their own
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
         """Return a client that retries what is worth it and waits no longer than a minute for an answer."""
