@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
-from random import Random
-from typing import Any
 
+from benchmarks.organisation import decided, organisation
 from entra_lake.folder_store import FolderStore
 from entra_lake.identity import locate
 from entra_lake.raw import RawWriter
@@ -18,15 +16,13 @@ from entra_lake.store_protocol import Store
 from entra_lake.windows import place, start_of_day
 from sandbox.tenant import oddities
 from sandbox.tenant.additions import Additions
-from sandbox.tenant.people import Cast, guid
+from sandbox.tenant.people import Cast
 from sandbox.tenant.records import Records
 from sandbox.tenant.versions import Row
 
 DAY = date(2026, 11, 18)  # a Wednesday
 TENANT = "11111111-2222-3333-4444-555555555555"
 PASSES = ("20261119T060000Z-00000001", "20261120T060000Z-00000002")
-#: Conditional Access policies that each sign-in weighs: as many as Microsoft's templates make.
-POLICIES = 12
 #: Sign-ins a day beside each audit.
 _AUDITS = 10
 
@@ -38,10 +34,9 @@ def make_rows(stream: Stream, count: int, folder: Path, *, odd: bool, day: date 
     """
     oddities.RATE = 0.05 if odd else 0.0
     per_day = count * (_AUDITS if stream.name == "directory_audits" else 1)
-    cast = Cast.of(7, TENANT, per_day)
-    cast = replace(cast, policies=(*cast.policies, *_policies(POLICIES - len(cast.policies))))
+    cast = organisation(Cast.of(7, TENANT, per_day), per_day)
     records = Records(cast, int(per_day * 1.02) + 10, day + timedelta(days=2), Additions(folder / "added"))
-    return islice(records.rows_of_day(stream, day), count)
+    return islice(decided(cast, records.rows_of_day(stream, day)), count)
 
 
 def write_raw(  # noqa: PLR0913 - what a day is made of
@@ -72,20 +67,6 @@ def write_raw(  # noqa: PLR0913 - what a day is made of
 def made_lake(folder: Path) -> FolderStore:
     """Return a store in a folder."""
     return FolderStore(folder / "lake")
-
-
-def _policies(count: int) -> Iterator[dict[str, Any]]:
-    random = Random(7)
-    for number in range(count):
-        grants, result = (["Mfa"], "notApplied") if number % 2 else (["Block"], "reportOnlyNotApplied")
-        name = f"CA{number:03}: require a compliant device of group {number}"
-        yield {
-            "id": guid(random),
-            "displayName": name,
-            "enforcedGrantControls": grants,
-            "enforcedSessionControls": [],
-            "result": result,
-        }
 
 
 def _add(writer: RawWriter, body: bytes, stream: Stream, day: date) -> None:

@@ -22,6 +22,16 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
     Type.STRINGS: pa.list_(pa.string()),
 }
 
+#: Columns whose values hardly ever repeat: a dictionary of them costs time and space.
+UNIQUE = frozenset({"id", "record_sha256", "correlation_id"})
+#: Columns of whom and from where, as the built-in streams have them: to look for repetition costs more than it saves.
+PERSONAL = frozenset({
+    "user_id", "user_principal_name", "user_display_name", "ip_address",
+    "device_detail_device_id", "device_detail_display_name",
+    "initiated_by_user_id", "initiated_by_user_user_principal_name", "initiated_by_user_display_name",
+    "initiated_by_user_ip_address",
+})  # fmt: skip
+
 
 @cache
 def arrow_schema(stream: Stream) -> pa.Schema:
@@ -30,9 +40,27 @@ def arrow_schema(stream: Stream) -> pa.Schema:
 
 
 @cache
+def repeated_columns(stream: Stream) -> tuple[str, ...]:
+    """Return the columns of text whose values stand in many records: all but those of single records and people."""
+    varied = UNIQUE | PERSONAL | {column.name for column in stream.columns if column.path == stream.time_field}
+    texts = (column.name for column in stream.columns if column.type in {Type.JSON, Type.STRING})
+    return tuple(name for name in texts if name not in varied)
+
+
+@cache
+def written_schema(stream: Stream) -> pa.Schema:
+    """Return the schema that a build writes: in memory a repeated text stands once; in Parquet nobody sees it."""
+    schema = arrow_schema(stream)
+    for name in repeated_columns(stream):
+        field = pa.field(name, pa.dictionary(pa.int32(), pa.string()))
+        schema = schema.set(schema.get_field_index(name), field)
+    return schema
+
+
+@cache
 def record_schema(stream: Stream) -> pa.Schema:
     """Return the schema of what is read of a record alone, whatever is known of others."""
-    schema = arrow_schema(stream)
+    schema = written_schema(stream)
     names = ("record_sha256", *(column.name for column in stream.columns), EXTRA_COLUMN.name)
     return pa.schema([schema.field(name) for name in names])
 

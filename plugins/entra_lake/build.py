@@ -18,12 +18,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entra_lake.arrow import arrow_schema, schema_fingerprint
+from entra_lake.arrow import UNIQUE, schema_fingerprint, written_schema
 from entra_lake.cells import Numbers
 from entra_lake.footer import Footer, pass_hashes
 from entra_lake.layout import pass_start
+from entra_lake.memory import kept_memory
 from entra_lake.raw import RawDay, list_day
 from entra_lake.resolve import Rows, Wanderers, find_wanderers, resolve, spared
+from entra_lake.row_groups import row_groups
 from entra_lake.schema import Stream
 from entra_lake.shape import Shape
 from entra_lake.store_protocol import Store
@@ -33,12 +35,7 @@ from entra_lake.windows import pass_names, sweep
 #: Raise it when the same raw must give other rows; every day is then built anew when it is next touched.
 BUILD_RULES = 2
 
-ROW_GROUP_BYTES = 8 * 1024 * 1024  # of Arrow memory
-#: A footer grows with its row groups, and readers load it whole: large days get larger groups.
-MOST_ROW_GROUPS = 60
 ZSTD_LEVEL = 3
-#: Columns whose values hardly ever repeat: a dictionary of them costs time and space.
-UNIQUE = frozenset({"id", "record_sha256", "correlation_id"})
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def build_day(  # noqa: PLR0913, PLR0917 - where from, what, where to
     """
     raw = list_day(store, stream, day) if raw is None else raw
     build = _Build(store, stream, day, tenant_id, raw)
-    with _no_collection():
+    with _no_collection(), kept_memory():
         if wandering := build.write(path, {}):
             # Seldom: an id's records lie in several windows. Their versions are numbered over the whole day first.
             build.write(path, find_wanderers(store, stream, raw.parts, wandering))
@@ -107,7 +104,7 @@ class _Build:
         """Write the object; return the numbers of ids of several windows that `wanderers` does not know."""
         self._tally = Tally(self._stream)
         self._id_numbers = []
-        schema = arrow_schema(self._stream)
+        schema = written_schema(self._stream)
         with pq.ParquetWriter(
             path,
             schema,
@@ -116,7 +113,7 @@ class _Build:
             use_dictionary=[name for name in schema.names if name not in UNIQUE],
             store_schema=False,
         ) as writer:
-            for table in _row_groups(self._tables(wanderers), sum(part.records for part in self._parts)):
+            for table in row_groups(self._tables(wanderers), sum(part.records for part in self._parts)):
                 writer.write_table(table, row_group_size=table.num_rows)
                 pa.default_memory_pool().release_unused()
             writer.add_key_value_metadata(self.footer().to_metadata())
@@ -154,7 +151,7 @@ class _Build:
         lake = self._lake_columns(rows)
         self._count(rows, lake)
         self._tally.note_drift(records.table)
-        schema = arrow_schema(self._stream)
+        schema = written_schema(self._stream)
         own = dict(zip(records.table.schema.names, records.table.columns, strict=True))
         columns = {**own, **{name: array.cast(schema.field(name).type) for name, array in lake.items()}}
         return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
@@ -190,20 +187,6 @@ class _Build:
 def milliseconds(moment: datetime) -> int:
     """Return a time as milliseconds since 1970 UTC."""
     return int(moment.astimezone(UTC).timestamp()) * 1000
-
-
-def _row_groups(windows: Iterator[pa.Table], records: int) -> Iterator[pa.Table]:
-    """Join windows: to enough memory, and so many rows that a large day has few of them."""
-    waiting: list[pa.Table] = []
-    rows = size = 0
-    for table in windows:
-        waiting.append(table)
-        rows, size = rows + table.num_rows, size + table.nbytes
-        if size >= ROW_GROUP_BYTES and rows >= records // MOST_ROW_GROUPS:
-            yield pa.concat_tables(waiting)
-            waiting, rows, size = [], 0, 0
-    if waiting:
-        yield pa.concat_tables(waiting)
 
 
 def _repeated(id_numbers: list[Numbers]) -> frozenset[int]:

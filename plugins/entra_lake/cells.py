@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entra_lake.arrow import equally_long, record_schema
+from entra_lake.arrow import equally_long, record_schema, repeated_columns
 from entra_lake.columns import flat_columns, plain_columns
 from entra_lake.flatten import parse_time
 from entra_lake.identity import locate
@@ -82,6 +82,7 @@ def _cells(
         "extra_json": pa.array(flat.extra, pa.string()),
     }
     schema = record_schema(shape.stream)
+    columns |= {name: columns[name].dictionary_encode() for name in repeated_columns(shape.stream)}
     batch = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
     return Cells(lines, batch, ids, times, timed)
 
