@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+#: Airflow's command that makes or upgrades its database.
+MIGRATE = ("db", "migrate")
 
 
 def airflow_environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
@@ -44,16 +47,18 @@ def migrate(home: Path, env: Mapping[str, str], log: Path) -> None:
     :raises RuntimeError: when that fails.
     """
     home.mkdir(parents=True, exist_ok=True)
-    run_airflow(env, log, "db", "migrate")
+    run_airflow(env, log, MIGRATE)
 
 
-def run_airflow(env: Mapping[str, str], log: Path, *arguments: str) -> None:
-    """Run an Airflow command to its end; what it prints goes to the log.
+def run_airflow(env: Mapping[str, str], log: Path, *commands: Sequence[str]) -> None:
+    """Run Airflow's commands to their end, in one process; what they print goes to the log.
 
-    :raises RuntimeError: when it fails.
+    :raises RuntimeError: when one fails.
     """
+    every = [sys.executable, "-m", "sandbox.local.airflow_commands", json.dumps(commands)]
     with log.open("ab") as file:
-        done = subprocess.run(airflow(*arguments), env=dict(env), stdout=file, stderr=file, check=False)
+        done = subprocess.run(every, env=dict(env), stdout=file, stderr=file, check=False)
     if done.returncode:
-        message = f"`airflow {' '.join(arguments)}` failed; see {log}."
+        named = ", ".join(f"`airflow {' '.join(command)}`" for command in commands)
+        message = f"{named} failed; see {log}."
         raise RuntimeError(message)

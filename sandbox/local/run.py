@@ -20,7 +20,7 @@ from entra_lake.report import HEADER, manifest_cells, text_table
 from entra_lake.slices import ONE_DAY, parse_day
 from entra_lake.sql import render
 from sandbox.environment import environment
-from sandbox.local.airflow_home import airflow_environment, migrate
+from sandbox.local.airflow_home import airflow_environment
 from sandbox.local.processes import Processes
 
 #: A progress line of extract in the run's log.
@@ -41,7 +41,7 @@ def main() -> int:
             lake = open_lake(get_connection=lambda conn_id: read_connection(conn_id, env))
             day = parse_day(options.day) if options.day else lake.clock.now().date() - ONE_DAY
             print(f"Tenant: {settings['tenant_name']}. Day: {day} (UTC). Logs: {_shown(folder / 'logs')}\n")
-            migrate(folder / "airflow", env, folder / "logs" / "migrate.log")
+            (folder / "airflow").mkdir(parents=True, exist_ok=True)
             run_dag(env, day, folder / "logs" / "run.log")
             _report(lake, day)
         except (EntraLakeError, RuntimeError) as error:

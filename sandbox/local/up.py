@@ -28,7 +28,7 @@ from entra_lake.lake import Lake, open_lake
 from entra_lake.settings import read_lake
 from entra_lake.slices import ONE_DAY
 from sandbox.environment import environment
-from sandbox.local.airflow_home import airflow, airflow_environment, migrate, run_airflow
+from sandbox.local.airflow_home import MIGRATE, airflow, airflow_environment, run_airflow
 from sandbox.local.processes import Processes
 
 HOST = "127.0.0.1"
@@ -174,24 +174,22 @@ def _write_private(path: Path, facts: Mapping[str, Any]) -> None:
 def _start_airflow(
     processes: Processes, folder: Path, env: Mapping[str, str], settings: Mapping[str, str], port: int
 ) -> None:
-    log = folder / "logs" / "set-up.log"
-    migrate(folder / "airflow", env, log)
+    _set_up(folder, env, settings)
     processes.start("api-server", airflow("api-server", "--host", HOST, "--port", str(port)), env)
     processes.start("dag-processor", airflow("dag-processor"), env)
-    _import_connections(folder, env, settings, log)
-    run_airflow(env, log, "pools", "set", POOL, "1", "One request to Graph at a time")
     # `airflow standalone` would listen for logs on every interface; the UI reads the files themselves.
     processes.start("scheduler", airflow("scheduler", "--skip-serve-logs"), env)
     processes.start("triggerer", airflow("triggerer", "--skip-serve-logs"), env)
 
 
-def _import_connections(folder: Path, env: Mapping[str, str], settings: Mapping[str, str], log: Path) -> None:
-    """Put the connections into Airflow's database: those of the environment do not show in the UI."""
+def _set_up(folder: Path, env: Mapping[str, str], settings: Mapping[str, str]) -> None:
+    """Make database, pool and connections; those of the environment would not show in the UI."""
     names = [name for name in settings if name.startswith("AIRFLOW_CONN_")]
     connections = {name.removeprefix("AIRFLOW_CONN_").lower(): json.loads(settings[name]) for name in names}
     path = folder / "airflow" / "connections.json"
     _write_private(path, connections)
-    run_airflow(env, log, "connections", "import", "--overwrite", str(path))
+    pool = ("pools", "set", POOL, "1", "One request to Graph at a time")
+    run_airflow(env, folder / "logs" / "set-up.log", MIGRATE, ("connections", "import", "--overwrite", str(path)), pool)
     path.unlink()
 
 
