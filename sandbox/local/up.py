@@ -42,6 +42,7 @@ UNLIMITED = 10_000
 DOCUMENTED_THROTTLE = {"throttle": {"limit": 5, "seconds": 10, "kind": "sliding"}}
 POOL = "entra_graph"
 _LONGEST_START_SECONDS = 180.0
+_interrupted = threading.Event()
 
 
 def main() -> int:
@@ -239,12 +240,15 @@ def _watch(processes: Processes) -> None:
 
 
 def _refuse_dead(processes: Processes) -> None:
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
     if name := processes.first_dead():
         message = f"{name} has stopped by itself; see its log, {name}.log."
         raise RuntimeError(message)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    _interrupted.set()  # what is raised here may be lost: Python swallows it where an object is being finalized
     raise KeyboardInterrupt
 
 
