@@ -50,9 +50,6 @@ PARAMS = {
     ),
 }
 
-#: Before re-reading, when both wait for a slot.
-PRIORITY = 10
-
 
 def daily_dag(lake: LakeSettings) -> DAG:
     """Return the lake's daily DAG."""
@@ -65,7 +62,7 @@ def daily_dag(lake: LakeSettings) -> DAG:
         catchup=False,  # missed days are read again from what the manifests lack, not from Airflow's history
         max_active_runs=3,
         params=PARAMS,
-        default_args={**DEFAULTS, "priority_weight": PRIORITY},
+        default_args=DEFAULTS,
         on_failure_callback=run_failed,
         deadline=late_alert(),
         tags=["entra-lake", lake.name],

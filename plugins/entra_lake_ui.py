@@ -1,4 +1,4 @@
-"""The Airflow plugin: Entra Lake's pages in Airflow's web UI. The pages themselves are in `entra_lake/web/`."""
+"""The Airflow plugin: Entra Lake's pages in Airflow's web UI, which are in `entra_lake/web/`, and the rule of turns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
+
+from entra_lake.turns import TurnsOfRuns
 
 #: Only the process that serves the web UI loads the pages; Airflow loads plugins in every process.
 _SERVES_PAGES = any(part in {"api-server", "standalone", "api_server"} for part in sys.argv[:3])
@@ -27,9 +29,10 @@ def _view(name: str, path: str, route: str, destination: str = "nav") -> dict[st
 
 
 class EntraLakePlugin(AirflowPlugin):
-    """Pages in the navigation, and a tab on DAGs."""
+    """Pages in the navigation, a tab on DAGs, and the rule by which the DAGs' tasks wait."""
 
     name = "entra_lake"
+    priority_weight_strategies: ClassVar[list[Any]] = [TurnsOfRuns]
     fastapi_apps: ClassVar[list[dict[str, Any]]] = _apps()
     external_views: ClassVar[list[dict[str, Any]]] = [
         _view("Coverage", "coverage", "entra-lake-coverage"),

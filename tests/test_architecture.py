@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[1] / "plugins" / "entra_lake"
-AIRFLOW_AWARE = {"hooks", "web", "alerts", "notices", "tasks", "stream_day", "lake_dag", "retries"}
+AIRFLOW_AWARE = {"hooks", "web", "alerts", "notices", "tasks", "stream_day", "lake_dag", "retries", "turns"}
 #: The pure core, tested without network, disk or cloud.
 PURE = {
     "errors", "schema", "streams", "clock", "slices", "flatten", "identity", "versions", "layout", "passes", "manifest",

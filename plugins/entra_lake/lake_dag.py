@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=30),
     "retry_policy": ErrorTreeRetryPolicy(),
+    "weight_rule": "entra_lake.turns.TurnsOfRuns",  # the plugin brings it; named, so that parsing need not load it
     "on_failure_callback": task_failed,
 }
 
