@@ -44,7 +44,7 @@ def repeated_columns(stream: Stream) -> tuple[str, ...]:
     """Return the columns of text whose values stand in many records: all but those of single records and people."""
     varied = UNIQUE | PERSONAL | {column.name for column in stream.columns if column.path == stream.time_field}
     texts = (column.name for column in stream.columns if column.type in {Type.JSON, Type.STRING})
-    return tuple(name for name in texts if name not in varied)
+    return (*(name for name in texts if name not in varied), EXTRA_COLUMN.name)
 
 
 @cache

@@ -1,0 +1,159 @@
+"""What a day may cost, in counts that no machine changes: requests, bytes, parts, objects, rows held at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from entra_lake import row_groups as groups
+from entra_lake.build import build_day
+from entra_lake.collect import collect_day
+from entra_lake.extract import extract
+from entra_lake.lake import Lake
+from entra_lake.layout import lake_key, raw_prefix
+from entra_lake.row_groups import row_groups
+from entra_lake.sql import render
+from entra_lake.streams import STREAMS
+from entra_lake.tables import prepare
+from sandbox.serve import Sandbox
+from simulation import DAY
+
+SIGN_INS = STREAMS["sign_ins"]
+
+
+class Traffic:
+    """What a lake asks of S3, by operation and by the first word of the key."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.sent: Counter[tuple[str, str]] = Counter()
+        self.read: Counter[str] = Counter()
+        events = lake.aws.session.events  # type: ignore[attr-defined]
+        events.register("before-parameter-build.s3", self._note_request)
+        events.register("after-call.s3.GetObject", self._note_answer)
+
+    def clear(self) -> None:
+        """Forget what was sent so far."""
+        self.sent.clear()
+        self.read.clear()
+
+    def words(self, operation: str) -> dict[str, int]:
+        """Return how often an operation was sent, by the first word of its key."""
+        return {word: count for (name, word), count in self.sent.items() if name == operation}
+
+    def _note_request(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        place = params.get("Key", params.get("Prefix", ""))
+        self.sent[model.name, place.split("/")[0]] += 1
+
+    def _note_answer(self, parsed: dict[str, Any], **_: object) -> None:
+        self.read["bytes"] += int(parsed.get("ContentLength", 0))
+
+
+@pytest.fixture
+def traffic(lake: Lake) -> Traffic:
+    """Watch a prepared lake's requests."""
+    found = Traffic(lake)  # a client takes its listeners along when it is made
+    prepare(lake)
+    found.clear()
+    return found
+
+
+def test_a_page_is_asked_for_once(cloud: Sandbox, lake: Lake, traffic: Traffic) -> None:
+    """A quiet day is as many requests as it has pages: nobody looks first, counts or comes back."""
+    report = extract(lake, SIGN_INS, DAY, "run")
+    asked = [request for request in cloud.tenant.graph.requests if request["status"] == 200]
+    assert len(asked) == len(cloud.tenant.graph.requests) == report.total("pages")
+    assert traffic.words("PutObject")["raw"] == len(list(lake.store.list(raw_prefix(SIGN_INS, DAY))))
+
+
+def test_a_reading_without_news_writes_checkpoints_and_the_manifest(
+    cloud: Sandbox, lake: Lake, traffic: Traffic
+) -> None:
+    """When Graph shows nothing new, no record is written or read again: three checkpoints, one manifest."""
+    collect_day(lake, SIGN_INS, DAY, "first")
+    cloud.clock.advance(60)
+    traffic.clear()
+    outcome = collect_day(lake, SIGN_INS, DAY, "second")
+    assert outcome.manifest is not None
+    written = traffic.words("PutObject")
+    pages = int(outcome.manifest.passes[-1]["pages"])
+    assert written == {"budget": pages, "checkpoints": 3, "manifests": 1}
+    assert not traffic.words("GetObject").get("raw")
+
+
+def test_a_build_reads_each_part_once(lake: Lake, traffic: Traffic, tmp_path: Path) -> None:
+    """Building a day reads the bytes of its raw parts, each once, and nothing else of size."""
+    extract(lake, SIGN_INS, DAY, "run")
+    parts = list(lake.store.list(raw_prefix(SIGN_INS, DAY)))
+    traffic.clear()
+    build_day(lake.store, SIGN_INS, DAY, lake.tenant_id, tmp_path / "day.parquet")
+    assert traffic.words("GetObject") == {"raw": len(parts)}
+    assert traffic.read["bytes"] == sum(part.size for part in parts)
+    assert not traffic.words("PutObject")
+
+
+def windows(count: int, rows: int, texts: int = 1) -> Iterator[pa.Table]:
+    """Give windows of so many rows whose one long text is one of so many."""
+    for window in range(count):
+        column = pa.array([f"{(window * rows + row) % texts:09}" * 100 for row in range(rows)])
+        yield pa.table({"text": column.dictionary_encode()})
+
+
+def test_a_large_day_has_few_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little memory a group may take, a day has at most a hundred, so that its footer stays small."""
+    monkeypatch.setattr(groups, "ROW_GROUP_BYTES", 1)
+    found = [table.num_rows for table in row_groups(windows(2_000, 10, texts=20_000), records=20_000)]
+    assert len(found) <= 100
+    assert sum(found) == 20_000
+
+
+@pytest.mark.parametrize(("texts", "most"), [(20_000, 2_000), (7, 20_000)])
+def test_memory_bounds_the_rows_held_at_once(monkeypatch: pytest.MonkeyPatch, texts: int, most: int) -> None:
+    """A group ends where its texts fill the memory; those that repeat are held once, and so fill it later."""
+    monkeypatch.setattr(groups, "ROW_GROUP_BYTES", 1_000_000)
+    monkeypatch.setattr(groups, "MOST_ROW_GROUPS", 10**6)
+    found = [table.num_rows for table in row_groups(windows(200, 100, texts=texts), records=20_000)]
+    assert max(found) <= most
+    assert max(found) >= most // 2
+    assert sum(found) == 20_000
+
+
+def test_a_day_in_one_group_has_one_dictionary_a_column(lake: Lake, tmp_path: Path) -> None:
+    """Texts that repeat stand once in the file, whatever windows they came in, and are plain text to its readers."""
+    extract(lake, SIGN_INS, DAY, "run")
+    path = build_day(lake.store, SIGN_INS, DAY, lake.tenant_id, tmp_path / "day.parquet").path
+    group = pq.read_metadata(path).row_group(0)
+    found = {group.column(number).path_in_schema: group.column(number) for number in range(group.num_columns)}
+    assert pq.read_schema(path).field("user_agent").type == pa.string()
+    assert "RLE_DICTIONARY" in found["applied_conditional_access_policies_json"].encodings
+    assert "RLE_DICTIONARY" not in found["id"].encodings
+
+
+def test_a_question_reads_its_columns_of_its_days(lake: Lake, traffic: Traffic) -> None:
+    """Sign-ins by day reads a small part of the days that are asked for, and nothing of others."""
+    for age in range(3):
+        collect_day(lake, SIGN_INS, DAY - timedelta(days=age), "run")
+    database = lake.settings.database
+    scanned = [
+        lake.athena.run(
+            render(
+                "dashboards/sign_ins_by_day.sql", database=database, first_day=DAY - timedelta(days=age), last_day=DAY
+            )
+        ).bytes_scanned
+        for age in range(2)
+    ]
+    assert 0 < scanned[0] <= lake_bytes(lake) // 10
+    assert scanned[0] < scanned[1] <= 3 * scanned[0]
+
+
+def lake_bytes(lake: Lake) -> int:
+    """Return the size of the day's object."""
+    found = lake.store.look(lake_key(SIGN_INS, DAY))
+    assert found is not None
+    return found.size
