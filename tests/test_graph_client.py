@@ -25,6 +25,7 @@ from entra_lake.errors import (
     RetentionError,
     ThrottledError,
     UntrustedLinkError,
+    WrongClockError,
 )
 from entra_lake.gate import Gate, LocalBudget
 from entra_lake.pages import InvalidPage
@@ -463,6 +464,39 @@ def test_check_names_tenant_roles_and_clock(cloud: Sandbox) -> None:
     assert check.tenant_id == cloud.settings["tenant_id"]
     assert "AuditLog.Read.All" in check.roles
     assert check.clock_skew == pytest.approx(90, abs=2)
+
+
+@pytest.mark.fault(58)
+@pytest.mark.parametrize("seconds", [299, -299])
+def test_a_clock_may_be_five_minutes_off(cloud: Sandbox, seconds: int) -> None:
+    """Nothing is read otherwise."""
+    with client_of(connection_to(cloud), VirtualClock(NOW + timedelta(seconds=seconds))) as client:
+        assert set(ids_of(client)) == expected_ids(cloud)
+
+
+@pytest.mark.fault(58)
+@pytest.mark.parametrize("seconds", [302, -302])
+def test_a_clock_that_is_further_off_reads_nothing(cloud: Sandbox, seconds: int) -> None:
+    """Two answers in a row have to say so."""
+    with (
+        client_of(connection_to(cloud), VirtualClock(NOW + timedelta(seconds=seconds))) as client,
+        pytest.raises(WrongClockError, match="Set it, by NTP") as caught,
+    ):
+        ids_of(client)
+    assert caught.value.request_id == requests_of(cloud)[-1]["request_id"]
+    assert len(requests_of(cloud)) == 2
+
+
+@pytest.mark.fault(58)
+def test_one_answer_of_another_time_is_asked_for_again(cloud: Sandbox) -> None:
+    """An answer that lay in a cache on its way, or a clock that is set right meanwhile, stops no listing."""
+
+    class LateClock(VirtualClock):
+        def now(self) -> datetime:
+            return super().now() + timedelta(hours=1 if len(requests_of(cloud)) == 1 else 0)
+
+    with client_of(connection_to(cloud), LateClock(NOW)) as client:
+        assert set(ids_of(client)) == expected_ids(cloud)
 
 
 def test_check_says_that_consent_is_missing(cloud: Sandbox) -> None:

@@ -34,6 +34,7 @@ WORDS: Final[Mapping[str, str]] = {
     "EL213": "Athena refuses a statement",
     "EL214": "a part of the day cannot be had",
     "EL215": "a detection could not be run",
+    "EL216": "this machine's clock is wrong",
 }
 
 _FIRST: Final[Mapping[str, str]] = {
@@ -56,6 +57,8 @@ _FIRST: Final[Mapping[str, str]] = {
     "EL212": "Restore the deleted objects that the message names from their noncurrent versions.",
     "EL215": "Correct what the message names: in lakes.yaml, or in the rule's file. "
     "Try it: python -m entra_lake detect FILE. The next hourly run makes up for what was left out.",
+    "EL216": "Set the clock of the machine that runs the tasks, by NTP; Test in Admin → Connections → {graph} shows "
+    "how wrong it is.",
 }
 _FIRST_OF_OTHERS: Final = "Read what happened above, and the log of this try."
 _WITHOUT_AGAIN: Final = frozenset({"EL205", "EL206", "EL215"})

@@ -24,7 +24,8 @@ EntraLakeError                     code  a person or a program can look it up
    ├─ ShrinkRefusedError        EL212    a build would hold fewer ids than the object it replaces
    ├─ QueryFailedError          EL213    Athena refuses a statement
    ├─ PartialDayError           EL214    Graph could not write out a part of the day
-   └─ DetectionFailedError      EL215    a rule could not be run; the others were
+   ├─ DetectionFailedError      EL215    a rule could not be run; the others were
+   └─ WrongClockError           EL216    this machine's clock differs from Graph's by minutes
 
 A message says what failed, on what, and what to do. `docs/troubleshooting.md` explains each code.
 """
@@ -221,3 +222,9 @@ class DetectionFailedError(FatalError):
     """A detection could not be run, or its answer is no list of findings; the other ones were run."""
 
     code = "EL215"
+
+
+class WrongClockError(FatalError):
+    """This machine's clock differs from Graph's by minutes: which days are over, or too old, cannot be told by it."""
+
+    code = "EL216"

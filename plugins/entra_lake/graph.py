@@ -20,7 +20,13 @@ from entra_lake.access_token import read_claims
 from entra_lake.asking import Asker
 from entra_lake.clock import Clock
 from entra_lake.connections import GraphConnection
-from entra_lake.errors import ConfigurationError, ConsentMissingError, ListingBrokenError, UntrustedLinkError
+from entra_lake.errors import (
+    ConfigurationError,
+    ConsentMissingError,
+    ListingBrokenError,
+    UntrustedLinkError,
+    WrongClockError,
+)
 from entra_lake.gate import Gate
 from entra_lake.next_links import Trail, check_origin
 from entra_lake.pages import InvalidPage, Page, split_page
@@ -32,6 +38,8 @@ from entra_lake.transport import Transport
 
 #: What Graph accepts where it refuses pages of 1,000.
 _SMALLER_PAGE: Final = 999
+#: Seconds between our clock and Graph's beyond which nothing is read; no answer takes as long. S3 refuses at 900.
+LARGEST_SKEW: Final = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +118,7 @@ class GraphClient(AbstractContextManager["GraphClient"]):
             and `InvalidPage` of one that is never valid.
         :raises ListingBrokenError: when the listing cannot go on, repeats, or does not end.
         :raises RetentionError: when the slice begins before Graph's retention; `oldest` is its bound.
+        :raises WrongClockError: when this machine's clock is not Graph's.
         :raises FatalError: when a person has to act first.
         """
         question = self._question(stream, window, stream.page_size)
@@ -118,6 +127,9 @@ class GraphClient(AbstractContextManager["GraphClient"]):
         except PageSizeRefusedError:
             question = self._question(stream, window, _SMALLER_PAGE)
             page = self._page(question)
+        if self._is_far_off(page):
+            page = self._page(question)  # the answer may have lain somewhere on its way
+            self._require_right_clock(page)
         trail = Trail()
         trail.add(question.url)
         while page.next_link is not None:
@@ -136,7 +148,7 @@ class GraphClient(AbstractContextManager["GraphClient"]):
         """
         claims = read_claims(self._asker.tokens.get())
         audit = self._page(self._plain_question("auditLogs/directoryAudits?$top=1"))
-        skew = (self._clock.now() - audit.served_at).total_seconds() if audit.served_at else 0.0
+        skew = self._skew(audit)
         organisation = self._organisation()
         return Check(
             tenant_id=_text(claims, "tid") or _text(organisation, "id"),
@@ -160,6 +172,22 @@ class GraphClient(AbstractContextManager["GraphClient"]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _skew(self, page: Page) -> float:
+        """Return how many seconds our clock is ahead of the one that a page has just been served by."""
+        return (self._clock.now() - page.served_at).total_seconds() if page.served_at else 0.0
+
+    def _is_far_off(self, page: Page) -> bool:
+        return abs(self._skew(page)) > LARGEST_SKEW
+
+    def _require_right_clock(self, page: Page) -> None:
+        if self._is_far_off(page):
+            skew = self._skew(page)
+            message = (
+                f"This machine's clock is {abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'} Graph's (request-id"
+                f" {page.request_id}): by it nobody can tell which days are over. Nothing was read. Set it, by NTP."
+            )
+            raise WrongClockError(message, request_id=page.request_id)
 
     def _page(self, question: Question) -> Page:
         (records, next_link), answer = self._asker.ask(question, split_page)

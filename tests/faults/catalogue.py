@@ -103,7 +103,7 @@ FAULTS: Mapping[int, Fault] = {
     # clock
     58: Fault(
         "the worker's clock is wrong, or jumps back",
-        "nothing is lost: what S3 holds orders passes; the check names the skew",
+        "beyond five minutes nothing is read; below, what S3 holds orders passes; the check names the skew",
     ),
     59: Fault("summer time, leap day, year's end, time zone", "UTC dates only"),
     60: Fault("a run three seconds after midnight", "is not due yet; what it misses comes with the next reading"),

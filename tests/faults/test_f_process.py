@@ -23,7 +23,7 @@ from entra_lake import crew, scratch
 from entra_lake.budget import Priority
 from entra_lake.checkpoints import Checkpoints
 from entra_lake.collect import collect_day
-from entra_lake.errors import AthenaUnavailableError, DiskFullError, RetryableError, ThrottledError
+from entra_lake.errors import AthenaUnavailableError, DiskFullError, RetryableError, ThrottledError, WrongClockError
 from entra_lake.extract import extract
 from entra_lake.load import load, transform
 from entra_lake.progress import Progress
@@ -228,7 +228,22 @@ def test_daily_run_backfill_and_reconcile_of_one_day_at_once(ground: Ground) -> 
 
 @pytest.mark.fault(58)
 @pytest.mark.parametrize("skew", [600.0, -600.0, 86_400.0, -86_400.0], ids=["10 min", "-10 min", "1 day", "-1 day"])
-def test_a_wrong_clock_that_is_set_right(plain: PlainGround, skew: float) -> None:
+def test_a_wrong_clock_reads_nothing(plain: PlainGround, skew: float) -> None:
+    """A worker's clock is not Graph's: it keeps and acknowledges nothing, and once it is set right nothing is lost."""
+    plain.show("it", "05:00:00Z")
+    plain.skew = skew
+    with pytest.raises(WrongClockError, match=rf"clock is {abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'}"):
+        plain.collect("run")
+    assert not [path for path in plain.folder.rglob("*") if path.is_file() and {"raw", "manifests"} & set(path.parts)]
+    plain.skew = 0.0
+    plain.collect("run")
+    plain.collect_if_due("the hourly run")  # a day slow, the run has begun on a day that was not over
+    plain.assert_truth()
+
+
+@pytest.mark.fault(58)
+@pytest.mark.parametrize("skew", [240.0, -240.0], ids=["4 min", "-4 min"])
+def test_a_clock_that_is_a_little_wrong_and_set_right(plain: PlainGround, skew: float) -> None:
     """A worker reads with a wrong clock, then with the right one: what came last is last, and nothing is lost."""
     plain.show("it", "05:00:00Z", riskState="none")
     plain.skew = skew
