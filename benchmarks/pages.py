@@ -26,6 +26,7 @@ import boto3
 import requests
 
 from benchmarks.report import Options, Report, Table, main, spread
+from entra_lake.settings import read_lake
 from sandbox.provision import ACCESS_KEY, REGION, SECRET_KEY
 
 REPOSITORY = Path(__file__).parents[1]
@@ -58,13 +59,13 @@ class Cloud:
 
     def stored_bytes(self) -> int:
         """Return the size of all Parquet objects."""
-        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket="entra-lake", Prefix="lake/")
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=read_lake().bucket, Prefix="lake/")
         return sum(item["Size"] for page in pages for item in page.get("Contents", ()))
 
     def queries(self) -> dict[str, int]:
         """Return the bytes that each query so far has read."""
         athena = self.client("athena")
-        pages = athena.get_paginator("list_query_executions").paginate(WorkGroup="entra-lake")
+        pages = athena.get_paginator("list_query_executions").paginate(WorkGroup=read_lake().workgroup)
         ids = [name for page in pages for name in page["QueryExecutionIds"]]
         found = [athena.get_query_execution(QueryExecutionId=name)["QueryExecution"] for name in ids]
         return {item["QueryExecutionId"]: item["Statistics"].get("DataScannedInBytes", 0) for item in found}
@@ -134,6 +135,9 @@ def run(options: Options, days: int = DAYS, sign_ins: int = SIGN_INS) -> Report:
             read = [size for query, size in now.items() if query not in seen]
             seen |= set(now)
             found.append((title, first, [ask(session, address)[0] for _ in range(rounds)], read))
+    if not any(read for *_, read in found):
+        message = "No page has asked Athena anything: there is nothing to measure."
+        raise RuntimeError(message)
     return _report(found, stored, days, sign_ins)
 
 

@@ -29,7 +29,7 @@ def _view(name: str, path: str, route: str, destination: str = "nav") -> dict[st
 
 
 class EntraLakePlugin(AirflowPlugin):
-    """Pages in the navigation, a tab on DAGs, and the rule by which the DAGs' tasks wait."""
+    """Pages in the navigation, tabs on DAGs and on their runs, and the rule by which the DAGs' tasks wait."""
 
     name = "entra_lake"
     priority_weight_strategies: ClassVar[list[Any]] = [TurnsOfRuns]
@@ -40,4 +40,5 @@ class EntraLakePlugin(AirflowPlugin):
         _view("Findings", "findings", "entra-lake-findings"),
         _view("Query book", "queries", "entra-lake-queries"),
         _view("Coverage", "coverage?dag_id={DAG_ID}", "entra-lake-dag-coverage", "dag"),
+        _view("Days", "run?dag_id={DAG_ID}&run_id={RUN_ID}", "entra-lake-run", "dag_run"),
     ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -123,6 +124,12 @@ def read_sql_file(path: Path) -> SqlFile:
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path} cannot be read ({error})."
         raise ConfigurationError(message) from error
+    return _parsed(path, text)
+
+
+@lru_cache(maxsize=512)
+def _parsed(path: Path, text: str) -> SqlFile:
+    """Return the file of this text; pages ask for the same few files again and again, and YAML is slow."""
     if not NAME_PATTERN.fullmatch(path.stem):
         message = f"{path}: name the file in lower-case letters, digits and _, a letter first."
         raise ConfigurationError(message)

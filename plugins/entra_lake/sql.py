@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from entra_lake.errors import ConfigurationError
@@ -58,11 +58,16 @@ def render_text(body: str, **values: Any) -> str:  # noqa: ANN401 - what a templ
     :raises ConfigurationError: when a placeholder has no value, or the template is wrong.
     """
     try:
-        text = _SANDBOX.from_string(body).render(**values)
+        text = _compiled(body).render(**values)
     except TemplateError as error:
         message = f"{error.message}. Known are: {', '.join(values)}."
         raise ConfigurationError(message) from error
     return _COMMENT.sub("", text).strip().rstrip(";")
+
+
+@lru_cache(maxsize=256)
+def _compiled(body: str) -> Template:
+    return _SANDBOX.from_string(body)
 
 
 def check_names(**names: str) -> None:

@@ -114,6 +114,8 @@ def test_only_the_chunks_needed_are_scanned(cloud: Cloud) -> None:
     assert scanned("SELECT count(*) FROM logs") == 0
     assert scanned(f"SELECT id FROM (SELECT * FROM logs) WHERE dt BETWEEN '{DAYS[0]}' AND '{DAYS[0]}'") == one_day
     assert scanned("SELECT id FROM logs WHERE dt = '1999-01-01'") == 0
+    view = "SELECT id, dt FROM (SELECT id, dt FROM logs WHERE id <> 'x' AND id <> 'y')"
+    assert scanned(f"SELECT id FROM ({view}) WHERE dt = '1999-01-01' AND id <> 'z'") == 0
 
 
 def test_an_outer_join_is_not_pruned_wrongly(cloud: Cloud) -> None:

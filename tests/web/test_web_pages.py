@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -75,6 +76,9 @@ def test_pages_stand_inside_airflow(web_ui: WebUi, tab: Page) -> None:
     tab.goto(f"{web_ui.url}/plugin/entra-lake-coverage")
     frame = tab.frame_locator("iframe")
     assert "days safe" in frame.locator("p.lead").inner_text(timeout=30_000)
+    tab.goto(f"{web_ui.url}/dags/entra_logs")
+    tab.get_by_role("link", name="Coverage").or_(tab.get_by_role("tab", name="Coverage")).last.click()
+    assert "days safe" in frame.locator("p.lead").inner_text(timeout=30_000)
 
 
 def test_a_backfill_turns_a_square(web_ui: WebUi, tab: Page) -> None:
@@ -87,6 +91,32 @@ def test_a_backfill_turns_a_square(web_ui: WebUi, tab: Page) -> None:
     assert tab.locator("main li").all_inner_texts() == [day]
     tab.click("text=Start the backfill")
     tab.wait_for_selector(f'.map:not(.year) a.square.open[href*="day={day}"]', timeout=240_000)
+    _follow_the_run(web_ui, tab, day)
+
+
+def _follow_the_run(web_ui: WebUi, tab: Page, day: str) -> None:
+    """See the day as a tab of its run; from there a link leads to the run, in Airflow and not in the frame."""
+    api, token = f"{web_ui.url}/api/v2/dags/entra_logs/dagRuns", web_ui.session("admin").cookies["_token"]
+    runs = requests.get(api, headers={"Authorization": f"Bearer {token}"}, timeout=30).json()["dag_runs"]
+    (run,) = [item["dag_run_id"] for item in runs if item["partition_key"] == day]
+    tab.goto(f"{web_ui.url}/dags/entra_logs/runs/{quote(run, safe='')}/plugin/entra-lake-run")
+    frame = tab.frame_locator("iframe")
+    assert day in frame.locator("h1").inner_text(timeout=30_000)
+    frame.get_by_role("link", name=run).first.click()
+    tab.wait_for_url(lambda url: "/dag_runs?" in url, timeout=30_000)
+    tab.wait_for_selector(f"text={run}", timeout=30_000)
+    assert tab.locator("iframe").count() == 0
+
+
+def test_the_tab_of_a_run_copes_with_any_run(web_ui: WebUi, admin: requests.Session) -> None:
+    """Airflow shows the tab on the runs of all DAGs: one that has read nothing, or is none of ours, is said so."""
+    for dag_id, run_id in (("other", "manual__1"), ("entra_logs", "no such/run %2F<b>"), ("entra_reconcile", "")):
+        answer = admin.get(f"{web_ui.url}/entra-lake/run", params={"dag_id": dag_id, "run_id": run_id}, timeout=30)
+        assert answer.status_code == 200
+        assert "Nothing that this run has read is acknowledged" in answer.text
+    made = {"dag_id": "entra_logs", "run_id": "make-up"}
+    page = admin.get(f"{web_ui.url}/entra-lake/run", params=made, timeout=30).text
+    assert f"day={story_day(web_ui)}" in page
 
 
 def test_hostile_filters_are_harmless(web_ui: WebUi, admin: requests.Session) -> None:

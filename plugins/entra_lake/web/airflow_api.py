@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
@@ -37,6 +38,12 @@ class AirflowApi:
         """Tell whether the daily DAG is paused; None when Airflow does not know the DAG yet."""
         answer = self._ask("GET", f"/dags/{daily_dag_id(self.lake)}")
         return bool(answer.json()["is_paused"]) if answer.is_success else None
+
+    def day_of_run(self, run_id: str) -> str:
+        """Return the day that a run of the daily DAG was started for; an empty text when Airflow does not know."""
+        answer = self._ask("GET", f"/dags/{daily_dag_id(self.lake)}/dagRuns/{quote(run_id, safe='')}")
+        run = answer.json() if answer.is_success else {}
+        return str(run.get("partition_key") or (run.get("conf") or {}).get("day") or "")
 
     def unpause(self) -> None:
         """Let the daily DAG run.

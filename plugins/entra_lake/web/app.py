@@ -51,9 +51,10 @@ def _add_pages(app: FastAPI) -> None:
         overview_page,
         people_page,
         query_page,
+        run_page,
     )
 
-    for module in (coverage_page, day_page, findings_page, overview_page, people_page, query_page):
+    for module in (coverage_page, day_page, findings_page, overview_page, people_page, query_page, run_page):
         app.include_router(module.router)
 
 

@@ -38,7 +38,12 @@ def conditions(select: exp.Select, alias: str | None = None) -> Iterator[exp.Exp
 
 
 def _parts(condition: exp.Expression) -> Iterator[exp.Expression]:
-    yield from condition.flatten() if isinstance(condition, exp.And) else [condition]
+    condition = condition.unnest()  # conditions that were added one after the other stand in brackets
+    if isinstance(condition, exp.And):
+        yield from _parts(condition.left)
+        yield from _parts(condition.right)
+    else:
+        yield condition
 
 
 def _sources(select: exp.Select) -> Iterator[exp.Expression]:
