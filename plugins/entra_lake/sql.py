@@ -35,6 +35,7 @@ _IDENTIFIERS = ("database", "table", "view")
 #: Characters that no text in a SELECT needs: controls, halves of pairs, separators of lines.
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _LONGEST_LITERAL = 500
+_BLANK_LINES = re.compile(r"\n(?:[ \t]*\n)+")
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 #: SQL, not HTML: what is written into it comes as literals.
 _SANDBOX = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -47,7 +48,7 @@ def render(name: str, **values: Any) -> str:  # noqa: ANN401 - what a template t
     """
     check_names(**{name: values[name] for name in _IDENTIFIERS if name in values})
     text = _environment(include_folder() / "sql").get_template(name).render(**values)
-    return _COMMENT.sub("", text).strip()
+    return _BLANK_LINES.sub("\n", _COMMENT.sub("", text)).strip()
 
 
 def render_text(body: str, **values: Any) -> str:  # noqa: ANN401 - what a template takes

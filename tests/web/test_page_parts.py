@@ -6,10 +6,10 @@ import pytest
 
 from entra_lake.errors import ConfigurationError
 from entra_lake.sql import literal
-from entra_lake.web.charts import ranking
+from entra_lake.web.charts import OUTCOME_COLOURS, bars_over_time, ranking
 from entra_lake.web.people_page import kind_of
 from entra_lake.web.spreadsheet import safe_cell
-from entra_lake.web.templating import visible
+from entra_lake.web.templating import cell, ticks, visible
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,43 @@ def test_a_chart_escapes_its_texts() -> None:
     drawn = ranking([{"name": "<img src=x onerror=alert(1)>", "count": 3}], title="</svg><script>alert(1)</script>")
     assert "<img" not in drawn
     assert "<script" not in drawn
+
+
+def test_a_chart_has_a_name_for_those_who_hear_the_page() -> None:
+    """What a drawing shows is said in words, for wide pages and for phones."""
+    days = ["2026-11-01", "2026-11-02", "2026-11-03"]
+    rows = [{"day": days[0], "series": "success", "count": 3, "rank": 0}]
+    drawn = bars_over_time(rows, days=days, series=("success",), colours=OUTCOME_COLOURS, title='Sign-ins "a day"')
+    assert drawn.count('role="img" aria-label="Sign-ins &#34;a day&#34;"') == 2
+    assert "Nov 02" in drawn, "a day without sign-ins is a gap of the axis, not left out"
+
+
+def test_names_that_are_cut_alike_stay_two_bars() -> None:
+    """Long names share their beginning at times; each keeps its own number."""
+    rows = [{"name": f"service-account-of-the-warehouse-{number}", "count": 40 + number} for number in (1, 2)]
+    drawn = ranking(rows, title="Users")
+    assert ">41<" in drawn
+    assert ">42<" in drawn
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("2026-11-24 19:13:59.392", "2026-11-24 19:13:59"),
+        ("2026-11-24", "2026-11-24"),
+        ("true", "yes"),
+        (None, "–"),
+        ("2026-11-24 <b>", "2026-11-24 <b>"),
+    ],
+)
+def test_a_cell_reads_like_a_sentence(value: str | None, shown: str) -> None:
+    """Milliseconds are left out, truth is yes or no; whatever else a log holds stays as it is."""
+    assert cell(value) == shown
+
+
+def test_text_between_backticks_is_code_and_nothing_else() -> None:
+    """Only the ticks are markup: what stands between them is escaped."""
+    assert ticks("a `<b>` \u202e<i>") == "a <code>&lt;b&gt;</code> ⟨U+202E⟩&lt;i&gt;"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ PANELS = (
           note="Graph shows policies only to applications with Policy.Read.All or Policy.Read.ConditionalAccess."),
     Panel(name="risk_by_level", title="Risk", note="Without a P2 licence Graph says hidden or none."),
     Panel(name="administrative_changes", title="Administrative changes", streams=("directory_audits",),
-          label="activity", value="changes"),
+          label="activity", value="changes", is_wide=True),
 )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class Panel:
     :param links: column to what it names: `user`, `address`, `application`, `event`, `finding` or `rule`.
     :param hides: columns of the answer that the page leaves out; the file to download has them.
     :param note: what the panel cannot show.
+    :param is_wide: its table needs the page's whole width.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Panel:
     hides: tuple[str, ...] = ()
     note: str = ""
     is_over_time: bool = False
+    is_wide: bool = False
     rows: int = SHOWN_ROWS
 
 
@@ -97,7 +99,7 @@ def ask_panel(reader: LakeReader, panel: Panel, period: Period, filters: Mapping
         return Shown(panel=panel, trouble=f"This lake does not collect {', '.join(missing)}.", query=query)
     try:
         asked = reader.ask(statement_of(panel, reader, period, filters))
-        return Shown(panel=panel, asked=asked, chart=_draw(panel, asked), query=query)
+        return Shown(panel=panel, asked=asked, chart=_draw(panel, asked, period), query=query)
     except EntraLakeError as error:
         return Shown(panel=panel, trouble=f"{error.code}: {error.message}", query=query)
 
@@ -116,18 +118,22 @@ def statement_of(panel: Panel, reader: LakeReader, period: Period, filters: Mapp
     )
 
 
-def _draw(panel: Panel, asked: Asked) -> Markup | None:
+def _draw(panel: Panel, asked: Asked, period: Period) -> Markup | None:
     if not asked.rows:
         return None
     if panel.is_over_time:
         return bars_over_time(
-            _outcomes(asked.rows), series=tuple(OUTCOME_COLOURS), colours=OUTCOME_COLOURS, title=panel.title
+            _outcomes(asked.rows),
+            days=[str(day) for day in period.each()],
+            series=tuple(OUTCOME_COLOURS),
+            colours=OUTCOME_COLOURS,
+            title=panel.title,
         )
     if not panel.label:
         return None
     counts: Counter[str] = Counter()
     for row in asked.rows:
-        counts[str(row[panel.label])] += int(row[panel.value] or 0)
+        counts[row[panel.label] or "other"] += int(row[panel.value] or 0)
     longest = [{"name": name, "count": number} for name, number in counts.most_common(_DRAWN_BARS) if number]
     return ranking(longest, title=panel.title) if longest else None
 

@@ -28,6 +28,10 @@ class Period:
         """Return how many days these are."""
         return (self.last - self.first).days + 1
 
+    def each(self) -> list[date]:
+        """Return all of them, the oldest first."""
+        return [self.first + ONE_DAY * number for number in range(self.days)]
+
     def ending(self, days: int) -> Period:
         """Return the period of so many days that ends with this one."""
         return Period(self.last - ONE_DAY * (days - 1), self.last)

@@ -6,6 +6,7 @@ turns a name around, control characters) is made visible here, for every value t
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from entra_lake.digest_letter import PAGES
 from entra_lake.findings import key_of
@@ -24,6 +25,9 @@ from entra_lake.redaction import HIDDEN
 PREFIX = PAGES
 _KEPT = "\n\t\u200d\ufe0f"  # emoji are joined by these
 _LONGEST = 2000
+#: How Athena writes days and moments; nobody reads its milliseconds.
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?)(?:\.\d+)?")
+_WORDS = {"ip": "IP", "id": "ID"}
 
 
 def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401
@@ -93,6 +97,34 @@ def is_number_text(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and value.isdigit()
 
 
+def is_moment_text(value: object) -> bool:
+    """Tell whether a cell of an answer is a day or a moment: such cells do not wrap."""
+    return isinstance(value, str) and _MOMENT.fullmatch(value) is not None
+
+
+def heading(column: str) -> str:
+    """Return the name of an answer's column as the head of a table."""
+    words = " ".join(_WORDS.get(word, word) for word in column.split("_"))
+    return words[:1].upper() + words[1:]
+
+
+def cell(value: str | None) -> str:
+    """Return a cell of an answer as a person reads it: a dash for nothing, moments to the second, yes and no."""
+    if not value:
+        return "–"
+    moment_found = _MOMENT.fullmatch(value)
+    return moment_found[1] if moment_found else {"true": "yes", "false": "no"}.get(value, value)
+
+
+def ticks(text: str) -> Markup:
+    """Return a text whose words between backticks are code."""
+    parts = str(visible(text)).split("`")
+    marked = [
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    ]
+    return Markup("").join(marked)
+
+
 def query(**values: object) -> str:
     """Return the query string of an address; members without a value are left out."""
     return urlencode({name: str(value) for name, value in values.items() if value not in (None, "")})
@@ -108,7 +140,8 @@ def _environment() -> Environment:
         finalize=visible,
     )
     environment.filters.update(count=count, size=size, duration=duration, moment=moment, weekday=weekday)
-    environment.tests["number_text"] = is_number_text
+    environment.filters.update(heading=heading, cell=cell, ticks=ticks)
+    environment.tests.update(number_text=is_number_text, moment_text=is_moment_text)
     environment.globals.update(query=query, finding_key=key_of)
     return environment
 
