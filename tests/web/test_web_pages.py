@@ -105,7 +105,7 @@ def _follow_the_run(web_ui: WebUi, tab: Page, day: str) -> None:
     frame.get_by_role("link", name=run).first.click()
     tab.wait_for_url(lambda url: "/dag_runs?" in url, timeout=30_000)
     tab.wait_for_selector(f"text={run}", timeout=30_000)
-    assert tab.locator("iframe").count() == 0
+    tab.wait_for_selector("iframe", state="detached", timeout=30_000)
 
 
 def test_the_tab_of_a_run_copes_with_any_run(web_ui: WebUi, admin: requests.Session) -> None:
