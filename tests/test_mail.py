@@ -36,6 +36,7 @@ def failed_letter(what: Failure, **facts: Any) -> Any:
         "todo": ["Look."],
         "log_url": "http://airflow.example/log",
         "run_url": "http://airflow.example/run",
+        "coverage_url": "http://airflow.example/entra-lake/coverage?lake=default",
         "host": "worker-1",
         "version": "0.1.0",
         "is_simulated": False,

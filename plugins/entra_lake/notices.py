@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from airflow.sdk.log import redact  # type: ignore[attr-defined]
 from botocore.exceptions import BotoCoreError, ClientError
 
 from entra_lake.advice import to_do, what_next
 from entra_lake.clock import system_clock
+from entra_lake.digest_letter import PAGES
 from entra_lake.errors import EntraLakeError
 from entra_lake.failures import DETECTIONS, Failure, log_url, plain, run_url, safety
 from entra_lake.hooks.graph import read_airflow_connection
@@ -80,6 +82,7 @@ def failure_letter(failure: Failure, settings: LakeSettings, now: datetime, days
         "todo": to_do(failure.cause.code, settings, failure.command),
         "log_url": log_url(base_url(), failure),
         "run_url": run_url(base_url(), failure.dag_id, failure.run_id),
+        "coverage_url": _coverage_url(settings),
         "host": socket.gethostname(),
     }
     return write_letter(
@@ -111,6 +114,7 @@ def recovery_letter(incident: Incident, settings: LakeSettings, store: S3Store) 
             "days": states,
             "todo": todo,
             "dag_url": f"{base_url()}/dags/{incident.dag_id}",
+            "coverage_url": _coverage_url(settings),
             **always(),
         },
         thread=f"{incident.dag_id} {incident.days[0]}",
@@ -138,6 +142,11 @@ def late_letter(run: Mapping[str, Any], deadline: Mapping[str, Any], settings: L
     }
     subject = " ".join(filter(None, ("LATE", dag_id, str(day or ""), "· the run is not done ·", short)))
     return write_letter("late", subject, facts, thread=f"{dag_id} {day}", occasion=f"late {dag_id} {run_id}")
+
+
+def _coverage_url(settings: LakeSettings) -> str:
+    """Return the page that shows which days of the lake are safe."""
+    return f"{base_url().rstrip('/')}{PAGES}/coverage?{urlencode({'lake': settings.name})}"
 
 
 _LATE = [

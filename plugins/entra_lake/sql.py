@@ -31,6 +31,8 @@ HIVE_TYPES: dict[str, str] = {
     Type.STRINGS: "array<string>",
 }
 
+#: An object's id; a user's name may be one, too.
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _IDENTIFIERS = ("database", "table", "view")
 #: Characters that no text in a SELECT needs: controls, halves of pairs, separators of lines.
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -121,5 +123,6 @@ def _environment(folder: Path) -> Environment:
     environment.filters["text"] = quote
     environment.filters["literal"] = literal
     environment.filters["comment"] = _comment
+    environment.tests["guid"] = lambda value: _GUID.fullmatch(value) is not None
     environment.filters["hive_type"] = HIVE_TYPES.__getitem__
     return environment

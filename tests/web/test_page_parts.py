@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
+from entra_lake.athena import Answer
 from entra_lake.errors import ConfigurationError
 from entra_lake.sql import literal
 from entra_lake.web.charts import OUTCOME_COLOURS, bars_over_time, ranking
+from entra_lake.web.lake_reader import Asked
+from entra_lake.web.panels import Panel, Shown, newest_days
 from entra_lake.web.people_page import kind_of
+from entra_lake.web.periods import Period
 from entra_lake.web.spreadsheet import safe_cell
 from entra_lake.web.templating import cell, ticks, visible
 
@@ -53,6 +59,25 @@ def test_a_chart_has_a_name_for_those_who_hear_the_page() -> None:
     drawn = bars_over_time(rows, days=days, series=("success",), colours=OUTCOME_COLOURS, title='Sign-ins "a day"')
     assert drawn.count('role="img" aria-label="Sign-ins &#34;a day&#34;"') == 2
     assert "Nov 02" in drawn, "a day without sign-ins is a gap of the axis, not left out"
+
+
+@pytest.mark.parametrize(
+    ("counts", "first"),
+    [
+        ({"2026-11-05": 100}, 5),
+        ({"2026-11-05": 60, "2026-11-03": 39, "2026-11-02": 1, "2026-11-01": 7}, 2),
+        ({"2026-11-05": 60}, 1),
+        ({}, 1),
+    ],
+)
+def test_a_timeline_asks_for_the_days_that_fill_it(counts: dict[str, int], first: int) -> None:
+    """A hundred rows are shown: the newest days that hold as many are asked for, and all where there are fewer."""
+    rows = tuple({"day": day, "outcome": "success", "sign_ins": str(number)} for day, number in counts.items())
+    panel = Panel(name="sign_ins_by_day", title="A day", is_over_time=True)
+    shown = Shown(panel=panel, asked=Asked("SELECT", Answer("q", ("day", "outcome", "sign_ins"), rows, 0)))
+    period = Period(date(2026, 11, 1), date(2026, 11, 5))
+    assert newest_days([shown], 100, period) == date(2026, 11, first)
+    assert newest_days([Shown(panel=panel, trouble="Athena is away.")], 100, period) == period.first
 
 
 def test_names_that_are_cut_alike_stay_two_bars() -> None:

@@ -1,6 +1,6 @@
 -- One IP address over all streams, newest first.
 SELECT
-  event_time, stream, activity, outcome, user_principal_name, user_id, application, country, detail, id, correlation_id
+  event_time, stream, activity, outcome, user_principal_name, application, country, detail, id
 FROM "{{ database }}".ip_timeline
 WHERE dt BETWEEN {{ first_day | text }} AND {{ last_day | text }}
   AND ip_address = {{ address | literal }}

@@ -3,7 +3,7 @@ SELECT
   coalesce(policy_display_name, policy_id) AS policy,
   policy_result,
   count(*) AS sign_ins,
-  count(DISTINCT user_id) AS users
+  count(DISTINCT user_principal_name) AS users
 FROM "{{ database }}".conditional_access_results
 WHERE dt BETWEEN {{ first_day | text }} AND {{ last_day | text }}
 {% if user is defined %}

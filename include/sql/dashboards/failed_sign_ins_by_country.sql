@@ -3,7 +3,7 @@
 SELECT
   coalesce(country, 'unknown') AS country,
   count(*) AS failed_sign_ins,
-  count(DISTINCT user_id) AS users,
+  count(DISTINCT user_principal_name) AS users,
   count(DISTINCT ip_address) AS ip_addresses
 FROM "{{ database }}".sign_in_outcomes
 WHERE dt BETWEEN {{ first_day | text }} AND {{ last_day | text }}

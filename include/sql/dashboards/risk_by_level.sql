@@ -3,7 +3,7 @@ SELECT
   coalesce(risk_level_during_sign_in, 'unknown') AS risk_during_sign_in,
   coalesce(risk_state, 'unknown') AS risk_state,
   count(*) AS sign_ins,
-  count(DISTINCT user_id) AS users
+  count(DISTINCT user_principal_name) AS users
 FROM "{{ database }}".sign_in_outcomes
 WHERE dt BETWEEN {{ first_day | text }} AND {{ last_day | text }}
 {% if user is defined %}

@@ -3,7 +3,7 @@ SELECT
   coalesce(app_display_name, app_id, 'unknown') AS application,
   count_if(outcome = 'success') AS successes,
   count_if(outcome = 'failure') AS failures,
-  count(DISTINCT user_id) AS users
+  count(DISTINCT user_principal_name) AS users
 FROM "{{ database }}".sign_in_outcomes
 WHERE dt BETWEEN {{ first_day | text }} AND {{ last_day | text }}
 {% if user is defined %}

@@ -6,7 +6,7 @@ SELECT
   coalesce(is_managed, FALSE) AS is_managed,
   count_if(outcome = 'success') AS successes,
   count_if(outcome = 'failure') AS failures,
-  count(DISTINCT user_id) AS users
+  count(DISTINCT user_principal_name) AS users
 FROM "{{ database }}".sign_in_outcomes
 WHERE dt BETWEEN {{ first_day | text }} AND {{ last_day | text }}
 {% if user is defined %}

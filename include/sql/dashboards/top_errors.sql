@@ -4,7 +4,7 @@ SELECT
   outcome,
   min(coalesce(reason, failure_reason)) AS reason,
   count(*) AS sign_ins,
-  count(DISTINCT user_id) AS users
+  count(DISTINCT user_principal_name) AS users
 FROM "{{ database }}".sign_in_outcomes
 WHERE dt BETWEEN {{ first_day | text }} AND {{ last_day | text }}
   AND outcome <> 'success'

@@ -1,6 +1,6 @@
 -- Users whose sign-ins fail most, with the countries and addresses that they fail from.
 SELECT
-  coalesce(user_principal_name, user_id, 'unknown') AS user_name,
+  coalesce(user_principal_name, 'unknown') AS user_name,
   count_if(outcome = 'failure') AS failures,
   count_if(outcome = 'success') AS successes,
   count(DISTINCT ip_address) AS ip_addresses,
@@ -13,6 +13,6 @@ WHERE dt BETWEEN {{ first_day | text }} AND {{ last_day | text }}
 {% if application is defined %}
   AND app_display_name = {{ application | literal }}
 {% endif %}
-GROUP BY coalesce(user_principal_name, user_id, 'unknown')
+GROUP BY coalesce(user_principal_name, 'unknown')
 ORDER BY failures DESC, user_name
 LIMIT 50

@@ -31,11 +31,17 @@ PANELS = (
     Panel(name="top_errors", title="Why sign-ins do not succeed", label="reason", value="sign_ins"),
     Panel(name="sign_ins_by_client", title="Clients and legacy authentication", label="client"),
     Panel(name="sign_ins_by_device", title="Devices and browsers", label="operating_system"),
-    Panel(name="conditional_access_by_policy", title="Conditional Access, by policy",
-          note="Graph shows policies only to applications with Policy.Read.All or Policy.Read.ConditionalAccess."),
+    Panel(name="conditional_access", title="Conditional Access", leads_to=("policies", "By policy")),
     Panel(name="risk_by_level", title="Risk", note="Without a P2 licence Graph says hidden or none."),
     Panel(name="administrative_changes", title="Administrative changes", streams=("directory_audits",),
           label="activity", value="changes", is_wide=True),
+)  # fmt: skip
+
+
+POLICIES = (
+    Panel(name="conditional_access_by_policy", title="What each policy decided", rows=200,
+          note="Graph shows policies only to applications with Policy.Read.All or Policy.Read.ConditionalAccess. "
+          "Each sign-in lists every policy: this reads more than a chart."),
 )  # fmt: skip
 
 
@@ -52,10 +58,18 @@ def show_overview(visit: Here, user: str = "", application: str = "") -> HTMLRes
     )
 
 
+@router.get("/policies")
+def show_policies(visit: Here, user: str = "", application: str = "") -> HTMLResponse:
+    """Show what each Conditional Access policy decided, for everybody or for one user or application."""
+    filters = {name: value for name, value in (("user", user), ("application", application)) if value}
+    shown = ask_panels(visit.reader, POLICIES, visit.period, filters)
+    return visit.page("people.html", title="Conditional Access", filters=filters, panels=shown)
+
+
 @router.get("/panel/{name}.csv")
 def download_panel(name: str, visit: Here) -> Response:
     """Return all rows of a panel's answer as CSV; the address holds the panel's filters."""
-    panel = next((item for item in (*PANELS, *PEOPLE_PANELS) if item.name == name), None)
+    panel = next((item for item in (*PANELS, *POLICIES, *PEOPLE_PANELS) if item.name == name), None)
     if panel is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such panel.")
     given = visit.request.query_params

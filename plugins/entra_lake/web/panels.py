@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from markupsafe import Markup
@@ -39,6 +40,8 @@ class Panel:
     :param links: column to what it names: `user`, `address`, `application`, `event`, `finding` or `rule`.
     :param hides: columns of the answer that the page leaves out; the file to download has them.
     :param note: what the panel cannot show.
+    :param leads_to: a page that tells more of the same days and filters, and the words of its link.
+    :param is_timeline: newest first; the page asks only as many days as fill its table.
     :param is_wide: its table needs the page's whole width.
     """
 
@@ -52,18 +55,24 @@ class Panel:
     note: str = ""
     is_over_time: bool = False
     is_wide: bool = False
+    is_timeline: bool = False
+    leads_to: tuple[str, str] = ("", "")
     rows: int = SHOWN_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A panel and its answer, or the reason why there is none."""
+    """A panel and its answer, or the reason why there is none.
+
+    :param since: the day from which on a timeline was asked, where that is not the whole period.
+    """
 
     panel: Panel
     asked: Asked | None = None
     chart: Markup | None = None
     trouble: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
+    since: date | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -86,9 +95,36 @@ def ask_panels(reader: LakeReader, panels: Iterable[Panel], period: Period, filt
 
     :param filters: such as `user` and `application`; empty ones are left out.
     """
-    given = {name: value for name, value in filters.items() if value}
+    given, wanted = {name: value for name, value in filters.items() if value}, list(panels)
+    others = [panel for panel in wanted if not panel.is_timeline]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(lambda panel: ask_panel(reader, panel, period, given), panels))
+        shown = list(pool.map(lambda panel: ask_panel(reader, panel, period, given), others))
+    shown += [_ask_timeline(reader, panel, period, given, shown) for panel in wanted if panel.is_timeline]
+    found = {item.panel.name: item for item in shown}
+    return [found[panel.name] for panel in wanted]
+
+
+def _ask_timeline(
+    reader: LakeReader, panel: Panel, period: Period, filters: Mapping[str, str], others: Sequence[Shown]
+) -> Shown:
+    """Ask for the newest records only: their columns are the lake's largest, and what is shown fits into few days."""
+    first = newest_days([shown for shown in others if shown.panel.is_over_time], panel.rows, period)
+    found = ask_panel(reader, panel, Period(first, period.last), filters)
+    query = {**found.query, "first": str(period.first)}
+    return replace(found, query=query, since=first if first != period.first else None)
+
+
+def newest_days(counted: Sequence[Shown], rows: int, period: Period) -> date:
+    """Return the first of the newest days that together hold as many rows, by the chart of sign-ins a day."""
+    counts: Counter[str] = Counter()
+    for shown in counted:
+        for row in shown.asked.rows if shown.asked else ():
+            counts[str(row["day"])] += int(row["sign_ins"] or 0)
+    for day in reversed(period.each()):
+        rows -= counts[str(day)]
+        if rows <= 0:
+            return day
+    return period.first
 
 
 def ask_panel(reader: LakeReader, panel: Panel, period: Period, filters: Mapping[str, str]) -> Shown:

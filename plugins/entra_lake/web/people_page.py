@@ -35,13 +35,14 @@ _USER = (
           links={"application": "application"}),
     Panel(name="sign_ins_by_device", title="Devices and browsers", label="operating_system"),
     Panel(name="top_errors", title="What did not succeed", label="reason", value="sign_ins"),
-    Panel(name="user_history", title="Timeline, newest first", links=_HISTORY_LINKS, rows=100),
+    Panel(name="user_history", title="Timeline, newest first", links=_HISTORY_LINKS, rows=100, is_timeline=True),
 )  # fmt: skip
 _ADDRESS = (
+    Panel(name="sign_ins_by_day", title="Sign-ins a day, by outcome", is_over_time=True, rows=0),
     _FINDINGS,
     Panel(name="address_users", title="Who signed in from here", label="user_name",
           links={"user_name": "user", "application": "application"}),
-    Panel(name="address_history", title="Timeline, newest first", links=_HISTORY_LINKS, rows=100),
+    Panel(name="address_history", title="Timeline, newest first", links=_HISTORY_LINKS, rows=100, is_timeline=True),
 )  # fmt: skip
 _EVENT = (Panel(name="events_by_id", title="Records with this id", links=_HISTORY_LINKS, rows=100),)
 _NAMES = (Panel(name="search_names", title="Users and applications", links={"name": "kind"}, rows=100),)
