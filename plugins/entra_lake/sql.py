@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateError, UndefinedError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from entra_lake.errors import ConfigurationError
@@ -46,11 +46,21 @@ _SANDBOX = ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=
 def render(name: str, **values: Any) -> str:  # noqa: ANN401 - what a template takes
     """Return the statement of `include/sql/<name>` with its placeholders filled.
 
-    :raises ConfigurationError: when a name or text is of no form that is safe in a statement.
+    :raises ConfigurationError: when a name or text is of no form that is safe in a statement, or is missing.
     """
     check_names(**{name: values[name] for name in _IDENTIFIERS if name in values})
-    text = _environment(include_folder() / "sql").get_template(name).render(**values)
+    try:
+        text = _environment(include_folder() / "sql").get_template(name).render(**values)
+    except UndefinedError as error:
+        message = f"{name}: {error.message}; it needs a value."
+        raise ConfigurationError(message) from error
     return _BLANK_LINES.sub("\n", _COMMENT.sub("", text)).strip()
+
+
+@lru_cache(maxsize=256)
+def placeholders(text: str) -> set[str]:
+    """Return the names of the values that a template of `include/sql/` takes."""
+    return meta.find_undeclared_variables(_environment(include_folder() / "sql").parse(text))
 
 
 def render_text(body: str, **values: Any) -> str:  # noqa: ANN401 - what a template takes
@@ -123,6 +133,6 @@ def _environment(folder: Path) -> Environment:
     environment.filters["text"] = quote
     environment.filters["literal"] = literal
     environment.filters["comment"] = _comment
-    environment.tests["guid"] = lambda value: _GUID.fullmatch(value) is not None
+    environment.tests["guid"] = lambda value: isinstance(value, str) and _GUID.fullmatch(value) is not None
     environment.filters["hive_type"] = HIVE_TYPES.__getitem__
     return environment

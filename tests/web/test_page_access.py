@@ -6,7 +6,8 @@ import pytest
 import requests
 from running_ui import WebUi
 
-PAGES = ("coverage", "overview", "queries", "day?day=2026-11-20", "user?user=a@b.example", "search?q=x",
+PAGES = ("coverage", "overview", "policies", "queries", "query?name=checks/count_day", "day?day=2026-11-20",
+         "user?user=a@b.example", "address?address=::1", "event?event_id=1", "search?q=x",
          "run?dag_id=entra_logs&run_id=make-up", "findings", "findings.csv")  # fmt: skip
 OTHERS = ("", "docs", "redoc", "openapi.json", "static/pages.css", "static/../app.py", "no/such/page", "panel/x.csv",
           "finding?day=2026-11-20&key=0", "finding/mute?day=2026-11-20&key=0", "finding/unmute")  # fmt: skip

@@ -129,6 +129,47 @@ def test_hostile_filters_are_harmless(web_ui: WebUi, admin: requests.Session) ->
         assert "Nothing in this period." in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "params", "expected"),
+    [
+        ("overview", {"first": "2016-01-01", "last": "2026-01-01"}, 400),
+        ("overview", {"first": "2026-11-20", "last": "2026-11-01"}, 400),
+        ("overview", {"first": "0001-01-01", "last": "0001-01-01"}, 400),
+        ("overview", {"last": "9999-12-31"}, 400),
+        ("overview", {"first": "yesterday"}, 400),
+        ("day", {"day": "0001-01-01"}, 404),
+        ("day", {"day": "9999-12-31"}, 404),
+        ("day", {}, 422),
+        ("coverage", {"started": "<b>many"}, 422),
+        ("user", {"user": "nobody@example.com"}, 200),
+        ("user", {"user": " "}, 400),
+        ("user", {"user": "a/b%2F..%00\u202e\U0001f469\u200d\U0001f680"}, 200),
+        ("user", {"user": "x" * 20_000}, 200),
+        ("address", {"address": "::/0' OR ''='"}, 200),
+        ("event", {"event_id": "../../lake.json"}, 200),
+        ("search", {"q": "%_'\n--"}, 200),
+        ("panel/user_history.csv", {}, 400),
+        ("panel/user_history.csv", {"user": "a\nb"}, 400),
+        ("panel/../static.csv", {}, 404),
+        ("query", {"name": "dashboards/../../lakes"}, 404),
+        ("query", {"name": "tables/drop_partition"}, 404),
+        ("day/manifest", {"day": "2026-11-20", "stream": "../lake"}, 404),
+        ("finding", {"day": "2026-11-20", "key": "../" * 50}, 404),
+        ("policies", {"user": "' OR 1=1 --", "application": "\\"}, 200),
+    ],
+)
+def test_strange_addresses_have_an_answer(
+    web_ui: WebUi, admin: requests.Session, path: str, params: dict[str, str], expected: int
+) -> None:
+    """Years, nobody, slashes, code points and very long texts: a page that says so, never an error of the server."""
+    answer = admin.get(f"{web_ui.url}/entra-lake/{path}", params=params, timeout=60)
+    assert answer.status_code == expected
+    if not path.endswith(".csv") or expected != 200:
+        assert "<h1>" in answer.text
+    assert "<b>many" not in answer.text
+    assert "\u202e" not in answer.text
+
+
 def test_a_table_is_a_file(web_ui: WebUi, admin: requests.Session) -> None:
     """Every panel's rows can be downloaded, and the page shows the statement that gave them."""
     page = admin.get(f"{web_ui.url}/entra-lake/overview", timeout=60).text

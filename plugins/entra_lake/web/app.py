@@ -7,6 +7,7 @@ from pathlib import Path
 
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, FastAPI, HTTPException, Request, Response, status
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -35,6 +36,7 @@ def create_app() -> FastAPI:
     app.middleware("http")(_add_headers)
     app.add_exception_handler(EntraLakeError, _show_trouble)
     app.add_exception_handler(StarletteHTTPException, _show_refusal)
+    app.add_exception_handler(RequestValidationError, _show_incomplete)
     app.add_api_route("/", _home, methods=["GET"])
     app.add_api_route("/static/{name}", _asset, methods=["GET"])
     _add_pages(app)
@@ -85,6 +87,12 @@ def _show_trouble(request: Request, error: Exception) -> HTMLResponse:
     code = getattr(error, "code", "")
     message = getattr(error, "message", "")
     return page(request, "trouble.html", title="This page cannot be shown", code=code, message=message, status_code=503)
+
+
+def _show_incomplete(request: Request, _error: Exception) -> HTMLResponse:
+    """Say that the address lacks something, or holds what cannot be read, without repeating it."""
+    message = "The address is incomplete, or a part of it is not of the right kind."
+    return page(request, "trouble.html", title="Not available", code="", message=message, status_code=422)
 
 
 def _show_refusal(request: Request, error: Exception) -> HTMLResponse:

@@ -18,11 +18,12 @@ from entra_lake.examinations import read_examination
 from entra_lake.lake_facts import expires_at, hours_to_expiry
 from entra_lake.manifest import Manifest
 from entra_lake.schema import Stream
-from entra_lake.slices import ONE_DAY, parse_day
+from entra_lake.slices import ONE_DAY
 from entra_lake.tally import LATENESS_HOURS
 from entra_lake.web.charts import histogram
 from entra_lake.web.findings_page import findings_of_day
 from entra_lake.web.lake_reader import LakeReader
+from entra_lake.web.periods import day_of
 from entra_lake.web.visit import Here
 
 router = APIRouter()
@@ -115,7 +116,7 @@ def _lateness_chart(manifest: Manifest, stream: Stream) -> Any:  # noqa: ANN401 
 
 def _day(text: str) -> date:
     try:
-        return parse_day(text)
+        return day_of(text)
     except ConfigurationError as error:
         raise HTTPException(status.HTTP_404_NOT_FOUND, error.message) from error
 

@@ -16,11 +16,11 @@ from entra_lake.errors import EntraLakeError
 from entra_lake.findings import key_of
 from entra_lake.mutes import mute, read_mutes, unmute
 from entra_lake.rules import read_rules
-from entra_lake.slices import parse_day
 from entra_lake.sql import render
 from entra_lake.web.access import TriggerLake, User, may_trigger
 from entra_lake.web.evidence import read_one, records_behind
 from entra_lake.web.lake_reader import Asked
+from entra_lake.web.periods import day_of
 from entra_lake.web.spreadsheet import csv_answer
 from entra_lake.web.templating import PREFIX, query
 from entra_lake.web.visit import Here, Visit
@@ -187,7 +187,7 @@ def _finding(visit: Visit, day: str, key: str) -> Any:  # noqa: ANN401 - a findi
 
 def _day(text: str) -> date:
     try:
-        return parse_day(text)
+        return day_of(text)
     except EntraLakeError as error:
         raise HTTPException(status.HTTP_404_NOT_FOUND, error.message) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException, status
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from entra_lake.web.panels import Panel, ask_panels
@@ -96,5 +96,7 @@ def kind_of(text: str) -> tuple[str, str]:
 
 
 def _show(visit: Visit, panels: tuple[Panel, ...], title: str, filters: dict[str, str]) -> HTMLResponse:
+    if not all(value.strip() for value in filters.values()):
+        raise HTTPException(status.HTTP_400_BAD_REQUEST, "The address names nobody and nothing to look for.")
     shown = ask_panels(visit.reader, panels, visit.period, filters)
     return visit.page("people.html", title=title, filters=filters, panels=shown)

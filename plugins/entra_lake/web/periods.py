@@ -12,6 +12,8 @@ from entra_lake.slices import ONE_DAY, parse_day
 
 #: A page asks about at most so many days at once.
 MOST_DAYS = 92
+#: Days that a lake can hold; their neighbours exist, too.
+EARLIEST, LATEST = date(1970, 1, 1), date(2999, 12, 31)
 #: What it shows without being asked.
 USUAL_DAYS = 7
 
@@ -37,14 +39,26 @@ class Period:
         return Period(self.last - ONE_DAY * (days - 1), self.last)
 
 
+def day_of(text: str) -> date:
+    """Return the day that a text names.
+
+    :raises ConfigurationError: when it names none, or one that no lake can hold.
+    """
+    day = parse_day(text)
+    if not EARLIEST <= day <= LATEST:
+        message = f"{day} is no day that a lake can hold."
+        raise ConfigurationError(message)
+    return day
+
+
 def period_of(first: str, last: str, now: datetime) -> Period:
     """Return the period that an address names; the last week without one.
 
     :raises HTTPException: 400 when it names none, or one that is too long.
     """
     try:
-        end = parse_day(last) if last else now.date()
-        begin = parse_day(first) if first else end - timedelta(days=USUAL_DAYS - 1)
+        end = day_of(last) if last else now.date()
+        begin = day_of(first) if first else end - timedelta(days=USUAL_DAYS - 1)
     except ConfigurationError as error:
         raise HTTPException(status.HTTP_400_BAD_REQUEST, error.message) from error
     period = Period(begin, end)

@@ -10,13 +10,12 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, status
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, meta
 
 from entra_lake.detections import Detection
 from entra_lake.errors import EntraLakeError
 from entra_lake.rules import read_rules
 from entra_lake.settings import include_folder
-from entra_lake.sql import quote, render
+from entra_lake.sql import placeholders, quote, render
 from entra_lake.views import View, read_views
 from entra_lake.web.lake_reader import Asked
 from entra_lake.web.panels import FILTERS
@@ -108,7 +107,7 @@ def _rule_question(visit: Visit, rule: Detection) -> Question:
 
 def _question(visit: Visit, folder: str, path: Path) -> Question:
     text = path.read_text()
-    needs = tuple(name for name in FILTERS if name in _placeholders(text) and f"{name} is defined" not in text)
+    needs = tuple(name for name in FILTERS if name in placeholders(text) and f"{name} is defined" not in text)
     name = f"{folder}/{path.stem}"
     values = {**_names(visit), **_values(visit, needs)}
     return Question(name, _purpose(text), needs, render(f"{name}.sql", **values))
@@ -131,15 +130,6 @@ def _values(visit: Visit, needs: tuple[str, ...]) -> Mapping[str, str]:
     """Return a value for each filter that the question needs: the address's own, or an example."""
     given = visit.request.query_params
     return {name: given.get(name) or _NEEDED[name] for name in needs}
-
-
-def _placeholders(text: str) -> set[str]:
-    return meta.find_undeclared_variables(Environment(autoescape=True).parse(_without_filters(text)))
-
-
-def _without_filters(text: str) -> str:
-    """Leave out filters of our own, which a plain Jinja does not know."""
-    return re.sub(r"\|\s*\w+", "", text)
 
 
 def _purpose(text: str) -> str:

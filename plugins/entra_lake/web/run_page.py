@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from fastapi.responses import RedirectResponse, Response
 
 from entra_lake.errors import ConfigurationError
-from entra_lake.slices import parse_day
 from entra_lake.web.access import daily_dag_id
 from entra_lake.web.airflow_api import AirflowApi
 from entra_lake.web.lake_reader import LakeReader
+from entra_lake.web.periods import day_of
 from entra_lake.web.templating import PREFIX, query
 from entra_lake.web.visit import Here, Visit
 
@@ -42,6 +42,6 @@ def _days_named(visit: Visit, dag_id: str, run_id: str) -> set[date]:
     """Return the day that a run of the daily DAG is for, also before anything of it is acknowledged."""
     named = AirflowApi(visit.request, visit.lake).day_of_run(run_id) if dag_id == daily_dag_id(visit.lake) else ""
     try:
-        return {parse_day(named)} if named else set()
+        return {day_of(named)} if named else set()
     except ConfigurationError:
         return set()
