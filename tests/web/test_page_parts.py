@@ -73,8 +73,9 @@ def test_a_chart_has_a_name_for_those_who_hear_the_page() -> None:
 def test_a_timeline_asks_for_the_days_that_fill_it(counts: dict[str, int], first: int) -> None:
     """A hundred rows are shown: the newest days that hold as many are asked for, and all where there are fewer."""
     rows = tuple({"day": day, "outcome": "success", "sign_ins": str(number)} for day, number in counts.items())
+    answer = Answer(query_id="q", columns=("day", "outcome", "sign_ins"), rows=rows, bytes_scanned=0)
     panel = Panel(name="sign_ins_by_day", title="A day", is_over_time=True)
-    shown = Shown(panel=panel, asked=Asked("SELECT", Answer("q", ("day", "outcome", "sign_ins"), rows, 0)))
+    shown = Shown(panel=panel, asked=Asked("SELECT", answer))
     period = Period(date(2026, 11, 1), date(2026, 11, 5))
     assert newest_days([shown], 100, period) == date(2026, 11, first)
     assert newest_days([Shown(panel=panel, trouble="Athena is away.")], 100, period) == period.first

@@ -19,7 +19,7 @@ from entra_lake.rules import read_rules
 from entra_lake.sql import render
 from entra_lake.web.access import TriggerLake, User, may_trigger
 from entra_lake.web.evidence import read_one, records_behind
-from entra_lake.web.lake_reader import Asked
+from entra_lake.web.lake_reader import Asked, is_absent
 from entra_lake.web.periods import day_of
 from entra_lake.web.spreadsheet import csv_answer
 from entra_lake.web.templating import PREFIX, query
@@ -30,7 +30,6 @@ router = APIRouter()
 #: What the list shows of muted findings.
 MUTED = {"": "without muted ones", "also": "muted ones too", "only": "muted ones only"}
 _SHOWN = 200
-_ABSENT = "TABLE_NOT_FOUND"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +146,7 @@ def _ask(visit: Visit, day: date | None = None) -> tuple[Asked | None, str]:
     try:
         return visit.reader.ask(render("dashboards/findings.sql", **names, last_day=day or visit.period.last)), ""
     except EntraLakeError as error:
-        if _ABSENT in error.message or "does not exist" in error.message:
+        if is_absent(error):
             return None, ""
         return None, f"{error.code}: {error.message}"
 

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from entra_lake.athena import Answer, Athena
+from entra_lake.errors import EntraLakeError
 from entra_lake.hooks.lake import open_airflow_lake
 from entra_lake.lake import Lake
 from entra_lake.lake_facts import LakeFacts
@@ -179,6 +180,11 @@ class LakeReader:
         stream = next(item for item in self.lake.streams if item.name == key[0])
         document = self.lake.store.read(manifest_key(stream, key[1]))
         return self.manifests_kept.put((key, document[1]), Manifest.from_bytes(document[0])) if document else None
+
+
+def is_absent(error: EntraLakeError) -> bool:
+    """Tell whether Athena knows no such table or view yet: no run has made it."""
+    return "TABLE_NOT_FOUND" in error.message or "does not exist" in error.message
 
 
 _READERS: Kept[LakeReader] = Kept(200)

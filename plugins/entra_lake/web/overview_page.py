@@ -48,13 +48,15 @@ POLICIES = (
 @router.get("/overview")
 def show_overview(visit: Here, user: str = "", application: str = "") -> HTMLResponse:
     """Show all panels for a period, for everybody or for one user or application."""
+    is_empty = not visit.reader.manifests()
+    panels = () if is_empty else PANELS
     return visit.page(
         "overview.html",
         title="Security overview",
         user=user,
         application=application,
-        is_empty=not visit.reader.manifests(),
-        panels=ask_panels(visit.reader, PANELS, visit.period, {"user": user, "application": application}),
+        is_empty=is_empty,
+        panels=ask_panels(visit.reader, panels, visit.period, {"user": user, "application": application}),
     )
 
 

@@ -17,13 +17,15 @@ from markupsafe import Markup
 from entra_lake.errors import EntraLakeError
 from entra_lake.sql import render
 from entra_lake.web.charts import OUTCOME_COLOURS, bars_over_time, ranking
-from entra_lake.web.lake_reader import Asked, LakeReader
+from entra_lake.web.lake_reader import Asked, LakeReader, is_absent
 from entra_lake.web.periods import Period
 
 #: What questions may be narrowed to; each is a parameter of addresses and a placeholder in SQL files.
 FILTERS = ("user", "application", "address", "event_id", "text")
 #: Rows of a table that a page shows; the file to download has all.
 SHOWN_ROWS = 12
+#: What a panel says before the first run has made its tables.
+ABSENT = "Nothing is in the lake yet: its tables are made by the first run."
 _DRAWN_BARS = 10
 #: Questions that a page asks at one time: Athena runs them side by side.
 _AT_ONCE = 8
@@ -137,7 +139,8 @@ def ask_panel(reader: LakeReader, panel: Panel, period: Period, filters: Mapping
         asked = reader.ask(statement_of(panel, reader, period, filters))
         return Shown(panel=panel, asked=asked, chart=_draw(panel, asked, period), query=query)
     except EntraLakeError as error:
-        return Shown(panel=panel, trouble=f"{error.code}: {error.message}", query=query)
+        trouble = ABSENT if is_absent(error) else f"{error.code}: {error.message}"
+        return Shown(panel=panel, trouble=trouble, query=query)
 
 
 def statement_of(panel: Panel, reader: LakeReader, period: Period, filters: Mapping[str, str]) -> str:
