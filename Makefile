@@ -72,8 +72,8 @@ audit: $(LINT_READY) ## known weaknesses of all locked packages; asks PyPI, so i
 sbom: $(LINT_READY) ## what the image installs, as a CycloneDX file (OUT=sbom.json)
 	@$(LINT)/bin/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o $(or $(OUT),sbom.json)
 
-bench: $(READY) $(OPERATOR_READY) $(BENCH_READY) ## every benchmark, beside other tools (WRITE=1 keeps the results, FULL=1 takes the large sizes)
-	@$(BIN)/python -m benchmarks.all $(if $(WRITE),--write) $(if $(FULL),--full)
+bench: $(READY) $(OPERATOR_READY) $(BENCH_READY) ## every benchmark, beside other tools (WRITE=1 keeps the results; FULL=1, RECORDS=, ROUNDS= change the sizes)
+	@$(BIN)/python -m benchmarks.all $(if $(WRITE),--write) $(if $(FULL),--full) $(if $(RECORDS),--records $(RECORDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-extraction: $(READY) $(OPERATOR_READY) ## how fast a large day is read, beside other ways to page (WRITE=1 keeps the result)
 	@$(BIN)/python -m benchmarks.extraction $(if $(WRITE),--write)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 #: In the order of their sections.
-NAMES = ("transform", "query_cost", "day", "extraction")
+NAMES = ("extraction", "transform", "query_cost", "layout", "day", "start")
 
 
 def main() -> int:
@@ -18,8 +18,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="the large sizes, too")
     parser.add_argument("--write", action="store_true", help="write the results into docs/benchmarks.md")
+    parser.add_argument("--rounds", type=int, help="how often each thing is measured")
+    parser.add_argument("--records", type=int, help="of how many records a measured day is")
     options = parser.parse_args()
     flags = [f"--{name}" for name in ("full", "write") if getattr(options, name)]
+    flags += [f"--{name}={value}" for name in ("rounds", "records") if (value := getattr(options, name))]
     failed = [name for name in NAMES if subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *flags])]
     if failed:
         print(f"Not every claim holds: {', '.join(failed)}.")

@@ -1,0 +1,127 @@
+"""Why the lake's files are as they are: one day of sign-ins, written in other ways.
+
+`python -m benchmarks.layout` takes a built day, writes its rows with other row groups, orders and compression, and
+counts what the questions of include/sql/dashboards would read of each. For one user's history, row groups whose
+statistics exclude the user are left out, as Athena leaves them out where a condition allows.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from benchmarks.engines import lines_of
+from benchmarks.made_raw import DAY, made_lake, write_raw
+from benchmarks.query_cost import SIGN_INS, gzipped
+from benchmarks.questions import asking, busy_values, bytes_read, names
+from benchmarks.report import Options, Report, Table, main
+from entra_lake.arrow import UNIQUE
+from entra_lake.build import ZSTD_LEVEL, build_day
+from entra_lake.row_groups import ROW_GROUP_BYTES
+from entra_lake.streams import STREAMS
+
+STREAM = STREAMS["sign_ins"]
+BY_TIME, BY_USER = "time", "user"
+#: What most of an organisation's questions have in common.
+HISTORY = "user_history"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to write the rows.
+
+    :param rows: of a row group; None: of the whole day.
+    """
+
+    name: str
+    rows: int | None
+    order: str = BY_TIME
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+WAYS = (
+    Way("4,500 rows a group", 4_500),
+    Way("20,000", 20_000),
+    Way("60,000", 60_000),
+    Way("the whole day in one", None),
+    Way("20,000, zstd 1", 20_000, options={"compression_level": 1}),
+    Way("20,000, zstd 9", 20_000, options={"compression_level": 9}),
+    Way("20,000, no dictionaries", 20_000, options={"use_dictionary": False}),
+    Way("20,000, each user's together", 20_000, order=BY_USER),
+)
+
+
+def run(options: Options) -> Report:
+    """Write one day in every way."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, count = Path(name), options.records or SIGN_INS
+        store = made_lake(folder)
+        write_raw(store, STREAM, count, folder, odd=False)
+        built = build_day(store, STREAM, DAY, "tenant", folder / "day.parquet").path
+        values = busy_values(built)
+        with asking(folder / "cloud") as asked:
+            needed = {name: asked.needed(asked.statement(name, values)) for name in names()}
+        columns = {name: found["sign_ins"] for name, found in needed.items() if "sign_ins" in found}
+        pages = gzipped(lines_of(folder, STREAM.name))
+        table = pq.read_table(built)
+        tables = {BY_TIME: table, BY_USER: table.take(pc.sort_indices(table, _USERS_TOGETHER))}
+        ours = _row("as it is", built, columns, pages, values["user"])
+        rows = [ours, *(_write(way, tables[way.order], folder, columns, pages, values["user"]) for way in WAYS)]
+    head = ("rows in the order of", "CPU us a record", "bytes a record", "groups", "footer, KB",
+            "times fewer bytes: middle question", "least", "a user's history")  # fmt: skip
+    note = (
+        f"{count:,} sign-ins of a large organisation; bytes of their gzipped pages beside those that questions read. "
+        f"As it is: groups of {ROW_GROUP_BYTES // 2**20} MiB in memory. CPU is that of writing alone."
+    )
+    return Report(
+        name="layout",
+        question="What would other files cost, and what would questions read of them?",
+        tables=[Table(title="One day's object", head=head, rows=rows, note=note)],
+    )
+
+
+_USERS_TOGETHER = [("user_id", "ascending"), ("event_time", "ascending")]
+
+
+def _write(  # noqa: PLR0913, PLR0917 - what is written, and what it is compared with
+    way: Way, table: pa.Table, folder: Path, columns: Mapping[str, frozenset[str]], pages: int, user: str
+) -> tuple[str, ...]:
+    path = folder / "other.parquet"
+    dictionaries = [name for name in table.schema.names if name not in UNIQUE]
+    settings = {"compression": "zstd", "compression_level": ZSTD_LEVEL, "use_dictionary": dictionaries, **way.options}
+    begun = time.process_time()
+    pq.write_table(table, path, row_group_size=way.rows or table.num_rows, store_schema=False, **settings)
+    each = (time.process_time() - begun) / table.num_rows * 1e6
+    return _row(f"{way.order}: {way.name}", path, columns, pages, user, f"{each:.1f}")
+
+
+def _row(  # noqa: PLR0913, PLR0917 - as above
+    label: str, path: Path, columns: Mapping[str, frozenset[str]], pages: int, user: str, cpu: str = "-"
+) -> tuple[str, ...]:
+    metadata = pq.read_metadata(path)
+    times = [pages / bytes_read(path, found) for found in columns.values()]
+    history = bytes_read(path, columns[HISTORY], only=("user_principal_name", user))
+    return (
+        label,
+        cpu,
+        f"{path.stat().st_size / metadata.num_rows:,.1f}",
+        str(metadata.num_row_groups),
+        f"{metadata.serialized_size / 1000:,.0f}",
+        f"{median(times):,.0f}",
+        f"{min(times):,.0f}",
+        f"{pages / history:,.0f}",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(run))
