@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.aws import trino_lint
 from sandbox.aws.athena import engine, verdicts
-from sandbox.aws.athena.catalog import Catalog
+from sandbox.aws.athena.catalog import Catalog, encode_view
 from sandbox.aws.athena.engine import Engine
 from sandbox.aws.athena.errors import QueryFailedError
 from sandbox.aws.athena.remembered import Remembered
@@ -45,10 +45,22 @@ def note_checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ask]:
-    """Return what forgets all that a process holds in memory, and then asks a database of no tables."""
+def catalog(tmp_path: Path) -> Catalog:
+    """Return a catalogue without tables."""
     storage = Storage(tmp_path / "aws", "999999999998", "eu-central-1")
     storage.load()
+    return Catalog(storage)
+
+
+def put_table(catalog: Catalog, name: str, *columns: str) -> None:
+    """Create or change a table of integers."""
+    described = [{"Name": column, "Type": "int"} for column in columns]
+    catalog.put_table("default", name, {"Name": name, "StorageDescriptor": {"Columns": described, "Location": ""}})
+
+
+@pytest.fixture
+def new_process(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ask]:
+    """Return what forgets all that a process holds in memory, and then asks a question."""
 
     def start() -> Ask:
         monkeypatch.setattr(engine, "_checked", Remembered())
@@ -56,7 +68,7 @@ def new_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
         return ask
 
     def ask(sql: str) -> list[tuple[str | None, ...]]:
-        one = Engine(Catalog(storage), "default", lambda: datetime(2026, 11, 23, tzinfo=UTC))
+        one = Engine(catalog, "default", lambda: datetime(2026, 11, 23, tzinfo=UTC))
         try:
             query = one.check(sql)
             one.plan(query)
@@ -74,6 +86,32 @@ def test_another_process_need_not_check_again(new_process: Callable[[], Ask], ch
     assert new_process()(QUESTION.format("2026-11-23")) == [("0",)]
     assert new_process()(QUESTION.format("2026-11-24")) == [("-1",)]
     assert len(checked) == 1
+
+
+def test_a_table_counts_where_it_is_named(new_process: Callable[[], Ask], checked: list[str], catalog: Catalog) -> None:
+    """A table that the statement does not name, nor a view that it names, changes nothing; one that it names does."""
+    put_table(catalog, "counts", "n", "m")
+    catalog.put_table(
+        "default",
+        "numbers",
+        {
+            "Name": "numbers",
+            "TableType": "VIRTUAL_VIEW",
+            "StorageDescriptor": {"Columns": [{"Name": "n", "Type": "int"}], "Location": ""},
+            "ViewOriginalText": encode_view("SELECT n FROM counts", "default", {"n": "integer"}),
+        },
+    )
+    question = "SELECT n + 1 FROM numbers WHERE n IS NOT NULL"
+    for _ in range(2):
+        assert new_process()(question) == []
+        put_table(catalog, "elsewhere", "n")
+    assert checked == [question]
+    put_table(catalog, "counts", "m", "n")
+    assert new_process()(question) == []
+    assert checked == [question, question]
+    put_table(catalog, "counts", "m")
+    with pytest.raises(QueryFailedError, match="COLUMN_NOT_FOUND"):
+        new_process()(question)
 
 
 def test_a_refusal_is_not_kept(new_process: Callable[[], Ask], checked: list[str], fresh: Path) -> None:

@@ -86,10 +86,18 @@ class Catalog:
             decode_view(stored["ViewOriginalText"]) if stored.get("TableType") == "VIRTUAL_VIEW" else None,
         )
 
-    def definitions(self) -> str:
-        """Return all columns, keys and views as one text: what a query means depends on nothing else."""
+    def definitions(self, sql: str) -> str:
+        """Return columns, keys and views of all that a statement may name: what it means depends on nothing else.
+
+        Whatever has a name that stands anywhere in the text counts, and what stands in the text of such a view.
+        """
         tables = [self.find(database, name) for database in sorted(self._databases) for name in self.tables(database)]
-        return repr([(t.database, t.name, t.columns, t.keys, t.view) for t in tables if t is not None])
+        left, found, text = [table for table in tables if table is not None], list[Table](), sql.lower()
+        while named := [table for table in left if table.name in text]:
+            found += named
+            left = [table for table in left if table not in named]
+            text = " ".join((table.view_sql or "").lower() for table in named)
+        return repr(sorted((t.database, t.name, t.columns, t.keys, t.view) for t in found))
 
     def raw(self, database: str, name: str) -> Any:
         """Return moto's table, or None."""

@@ -76,7 +76,7 @@ class Engine:
 
     def check(self, sql: str, parameters: list[str] | None = None) -> Query:
         """Refuse what Trino would refuse; find the tables and columns."""
-        definitions = self.catalog.definitions()
+        definitions = self.catalog.definitions(sql)
         general, days = without_days(sql) if STAND_IN not in definitions else (sql, {})
         key = (general, tuple(parameters or ()), self.database, definitions)
         try:

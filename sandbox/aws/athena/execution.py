@@ -150,7 +150,7 @@ class Runner:
             message = f"TABLE_ALREADY_EXISTS: line 1:1: View already exists: '{existing.full_name}'"
             raise QueryFailedError(message)
         engine = execution.engine
-        key = (sql, execution.database, self.catalog.definitions())
+        key = (sql, execution.database, self.catalog.definitions(sql))
         columns = _view_columns.get(key, lambda: _views.get(key, lambda: engine.view_columns(engine.check(sql))))
         self.catalog.put_table(database, view, _view_input(view, sql, execution.database, columns))
         return Result.text([])

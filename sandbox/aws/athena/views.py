@@ -76,7 +76,7 @@ def _find(catalog: Catalog, node: exp.Table, database: str) -> Table:
 
 
 def _view_query(table: Table, catalog: Catalog, depth: int) -> exp.Expression:
-    key = (table.full_name, catalog.definitions())
+    key = (table.full_name, catalog.definitions(table.name))
     return _resolved.get(key, lambda: _resolve_view(table, catalog, depth)).copy()
 
 
