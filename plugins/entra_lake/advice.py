@@ -19,6 +19,7 @@ WORDS: Final[Mapping[str, str]] = {
     "EL105": "Athena did not answer",
     "EL106": "other runs were first, time and again",
     "EL107": "the worker's disk is full",
+    "EL108": "Airflow could not look for a connection",
     "EL201": "a connection or setting is wrong",
     "EL202": "the login service refuses the application",
     "EL203": "a Graph permission is missing",

@@ -8,7 +8,8 @@ EntraLakeError                     code  a person or a program can look it up
 │  ├─ StoreUnavailableError     EL104    S3 did not answer or refused for the moment
 │  ├─ AthenaUnavailableError    EL105    a query was throttled, cancelled or did not finish
 │  ├─ ConflictError             EL106    somebody else wrote the same object first, several times
-│  └─ DiskFullError             EL107    this machine has no room for a build
+│  ├─ DiskFullError             EL107    this machine has no room for a build
+│  └─ SecretsUnavailableError   EL108    Airflow could not look for a connection
 └─ FatalError                            nothing changes until a person acts
    ├─ ConfigurationError        EL201    a connection, a setting or a name is wrong
    ├─ CredentialError           EL202    the login service refused the application
@@ -122,6 +123,12 @@ class DiskFullError(RetryableError):
     """This machine's disk has no room for what a step builds; another machine's may, or this one's later."""
 
     code = "EL107"
+
+
+class SecretsUnavailableError(RetryableError):
+    """Airflow's database or secrets backend did not answer, so nobody knows whether there is a connection."""
+
+    code = "EL108"
 
 
 class FatalError(EntraLakeError):

@@ -6,11 +6,16 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import ErrorType
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import ErrorResponse
 from cloud_connections import REPOSITORY
 
+from entra_lake.errors import ConfigurationError, SecretsUnavailableError
 from entra_lake.hooks.graph import GraphHook
 from entra_lake.hooks.lake import open_airflow_lake
 from sandbox.environment import environment
@@ -101,3 +106,42 @@ def test_airflows_cache_of_secrets_is_for_parsing_only() -> None:
     from airflow.configuration import conf  # noqa: PLC0415 - after the environment
 
     assert conf.getboolean("secrets", "use_cache") is False
+
+
+def test_a_backend_that_does_not_answer_is_no_missing_connection(
+    parameters: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow calls both "not defined"; an outage is tried again, and only a missing connection waits for somebody."""
+    with pytest.raises(ConfigurationError, match="There is no connection 'graph_other'"):
+        GraphHook("graph_other").get_conn()
+    code = """
+from entra_lake.hooks.graph import GraphHook
+from entra_lake.hooks.lake import open_airflow_lake
+print(GraphHook().test_connection()[1])
+try:
+    open_airflow_lake("default")
+except Exception as error:
+    print(error)
+"""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:9")
+    # In a process of its own: Airflow keeps a backend, and its client, as long as a process lives.
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    for conn_id in ("graph_default", "aws_default"):
+        said = f"Airflow could not look for connection '{conn_id}': SystemsManagerParameterStoreBackend"
+        assert said in done.stdout
+    assert done.stdout.count("EL108") == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [(ErrorType.CONNECTION_NOT_FOUND, ConfigurationError), (ErrorType.API_SERVER_ERROR, SecretsUnavailableError)],
+)
+def test_airflows_database_away_is_no_missing_connection(
+    answer: ErrorType, expected: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the supervisor answers a task for a missing connection, and while the API server has no database."""
+    comms = SimpleNamespace(send=lambda _: ErrorResponse(error=answer))
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", comms, raising=False)
+    with pytest.raises(expected):
+        GraphHook("graph_other").get_conn()

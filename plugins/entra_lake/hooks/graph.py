@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from entra_lake.clock import system_clock
@@ -13,6 +12,7 @@ from entra_lake.connections import Connection, GraphConnection
 from entra_lake.errors import ConfigurationError, EntraLakeError
 from entra_lake.gate import Gate, LocalBudget
 from entra_lake.graph import Check, GraphClient
+from entra_lake.hooks.secrets import find_connection
 
 #: Seconds between our clock and Graph's above which a test of the connection warns: tokens live by the clock.
 LARGEST_SKEW = 60.0
@@ -67,12 +67,12 @@ def read_airflow_connection(conn_id: str) -> Connection:
     """Return an Airflow connection, from whichever secrets backend holds it, as the library knows it.
 
     :raises ConfigurationError: when there is none, or its extra is no JSON object.
+    :raises SecretsUnavailableError: when nobody could look.
     """
-    try:
-        found = BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException as error:
+    found = find_connection(conn_id)
+    if found is None:
         message = f"There is no connection {conn_id!r}. Create it in Airflow; see docs/connections.md."
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(message)
     if found.password:
         mask_secret(found.password)
     extra = found.extra_dejson

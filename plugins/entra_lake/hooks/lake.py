@@ -10,6 +10,7 @@ from airflow.sdk.log import mask_secret
 
 from entra_lake.aws import Aws
 from entra_lake.hooks.graph import read_airflow_connection
+from entra_lake.hooks.secrets import find_connection
 from entra_lake.lake import Lake, open_lake
 from entra_lake.settings import LakeSettings, read_lake
 
@@ -25,7 +26,13 @@ def open_airflow_lake(name: str) -> Lake:
 
 
 def airflow_aws(settings: LakeSettings) -> Aws:
-    """Return AWS as the provider's hook reaches it: role assumption, profiles and web identity work as elsewhere."""
+    """Return AWS as the provider's hook reaches it: role assumption, profiles and web identity work as elsewhere.
+
+    Without a connection that is the machine's own role.
+
+    :raises SecretsUnavailableError: when nobody could look for the connection: its rights may be others.
+    """
+    find_connection(settings.aws_conn_id)
     hook: AwsGenericHook[Any] = AwsGenericHook(aws_conn_id=settings.aws_conn_id)
     return Aws(hook.get_session(), hook.conn_config.endpoint_url)
 
