@@ -53,7 +53,10 @@ class Asked:
         """Return the columns that a statement needs of each stream."""
         engine = Engine(Catalog(self.cloud.aws.storage), self.lake.settings.database, self.cloud.clock.now)
         query = engine.check(statement)
-        return {table.removesuffix("_history"): frozenset(columns) for (_, table), columns in query.needed.items()}
+        return {
+            table.removesuffix("_history"): frozenset(query.checked.needed_of((database, table)))
+            for database, table in query.tables
+        }
 
 
 def names() -> list[str]:
