@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow._shared.module_loading import import_string
+from airflow.executors.executor_loader import ExecutorLoader
 
 from entra_lake.alerts import run_failed, run_is_late, stream_works, task_failed
 from entra_lake.retries import ErrorTreeRetryPolicy
@@ -114,3 +116,9 @@ def test_the_scheduler_gives_each_run_the_day_before(bag: Any) -> None:
     assert info is not None
     assert info.partition_key == "2026-11-22"
     assert info.run_after == datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", ["LocalExecutor", "CeleryExecutor"])
+def test_the_executors_of_the_stack_can_be_loaded(name: str) -> None:
+    """The versions of the lock fit each other: for what the profile `celery` needs, and for what runs without."""
+    assert import_string(ExecutorLoader.executors[name]).__name__ == name
