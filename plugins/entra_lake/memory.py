@@ -18,8 +18,8 @@ _LARGEST_PIECE, _MOST_KEPT = 32 * 1024 * 1024, 256 * 1024 * 1024
 def kept_memory() -> Iterator[None]:
     """Let the C library keep what is freed, and Arrow take its memory from there too.
 
-    Otherwise each window's pages are given back and asked for again: a tenth of a build's CPU, and two heaps beside
-    one another. Everything is given back at the end.
+    Otherwise each window's pages are given back and asked for again, and two heaps stand beside one another. Everything
+    is given back at the end.
     """
     library = ctypes.CDLL(None)
     pool = pa.default_memory_pool()

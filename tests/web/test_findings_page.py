@@ -64,7 +64,7 @@ def planted(web_ui: WebUi, admin: requests.Session) -> Planted:
     change_examination(lake.store, day, lambda old: old.with_rules({"hostile": ran}, {key: noted}))
     began, span = monotonic(), {"first": str(day), "last": str(day)}
     while "hostile" not in admin.get(f"{web_ui.url}/entra-lake/findings.csv", params=span, timeout=60).text:
-        assert monotonic() - began < 180, "the finding does not arrive"
+        assert monotonic() - began < 60, "the finding does not arrive"
         sleep(0.2)
     return Planted(lake, day, key)
 
