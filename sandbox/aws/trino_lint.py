@@ -27,6 +27,8 @@ from trino_query_parser.SqlBaseLexer import SqlBaseLexer
 from trino_query_parser.SqlBaseParser import SqlBaseParser
 from trino_sql_validator import validate
 
+from sandbox.aws.trees import copy_tree
+
 DIALECT = "athena"
 # The grammar's automaton is shared by all parsers of the process, and is not safe to build in two threads at once.
 _grammar = threading.Lock()
@@ -84,7 +86,7 @@ class LintError(Exception):
 
 def parse(sql: str) -> exp.Expression:
     """Parse a statement of Trino's grammar; refuse what only other dialects know."""
-    return _parse(sql).copy()
+    return copy_tree(_parse(sql))
 
 
 @lru_cache(maxsize=512)

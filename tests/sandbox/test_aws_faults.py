@@ -102,6 +102,13 @@ def test_a_query_stays_queued_until_it_is_stopped(cloud: Cloud) -> None:
     assert cloud.wait(stuck)["Status"]["State"] == "CANCELLED"
 
 
+def test_one_look_sees_the_end_of_a_quick_query(cloud: Cloud) -> None:
+    """A look waits a little for the end, as the network would: to look again and again costs more than the query."""
+    cloud.aws.faults.configure({"athena": {"delay_seconds": 0.2}})
+    looked = cloud.athena.get_query_execution(QueryExecutionId=cloud.start("SELECT 1"))
+    assert looked["QueryExecution"]["Status"]["State"] == "SUCCEEDED"
+
+
 def test_starting_is_throttled(cloud: Cloud) -> None:
     """ThrottlingException for the next n calls."""
     cloud.aws.faults.configure({"athena": {"throttle": 1}})

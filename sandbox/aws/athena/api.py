@@ -20,6 +20,7 @@ from sandbox.aws.storage import Storage
 
 WORKERS = 4
 KEPT_QUERIES = 2000
+LONGEST_LOOK_SECONDS = 0.5
 MAX_PAGE = 1000
 LONGEST_QUERY = 262_144
 
@@ -108,8 +109,10 @@ class AthenaApi:
         return {"QueryExecutionId": execution.id}
 
     def get_query(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """GetQueryExecution."""
-        return {"QueryExecution": _describe(self._find(asked["QueryExecutionId"]))}
+        """GetQueryExecution: a look waits a little for the end; to look again would cost more than most queries."""
+        execution = self._find(asked["QueryExecutionId"])
+        execution.at_rest.wait(LONGEST_LOOK_SECONDS)
+        return {"QueryExecution": _describe(execution)}
 
     def get_queries(self, asked: dict[str, Any]) -> dict[str, Any]:
         """BatchGetQueryExecution."""
@@ -177,6 +180,7 @@ class AthenaApi:
         while (execution := self._queue.get()) is not None:
             if self.faults.take_athena("stuck_queued"):
                 self._held.append(execution)  # it stays QUEUED until it is stopped
+                execution.at_rest.set()
             else:
                 runner.run(execution)
             self._queue.task_done()

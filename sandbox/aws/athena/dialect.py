@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from sqlglot import exp
+from sqlglot import ErrorLevel, exp
 from sqlglot.expressions.builders import apply_index_offset
 
 from sandbox.aws.athena.arithmetic import cast, divide
@@ -24,6 +24,7 @@ from sandbox.aws.athena.dates import (
 )
 from sandbox.aws.athena.errors import NotSimulatedError
 from sandbox.aws.athena.nodes import Type, call, has_type
+from sandbox.aws.trees import copy_tree
 
 RENAMED = {
     "every": "bool_and", "codepoint": "unicode", "normalize": "nfc_normalize", "hamming_distance": "hamming",
@@ -39,7 +40,7 @@ RENAMED = {
 
 def to_duckdb(tree: exp.Expression) -> str:
     """Return DuckDB's text of a typed tree; the time that it asks for is in the connection's variables."""
-    tree = tree.copy()
+    tree = copy_tree(tree)
     _type_lambdas(tree)
     for node in reversed(list(tree.walk())):  # children before their parents
         if type(node) in CLOCK:
@@ -50,7 +51,7 @@ def to_duckdb(tree: exp.Expression) -> str:
         if made is not None:
             made.type = node.type
             tree = made if node is tree else (node.replace(made), tree)[1]
-    return tree.sql("duckdb", unsupported_level=None)
+    return tree.sql("duckdb", unsupported_level=ErrorLevel.IGNORE)
 
 
 def _type_lambdas(tree: exp.Expression) -> None:

@@ -55,6 +55,7 @@ class Execution:
     completed: float | None = None
     engine: Engine | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    at_rest: threading.Event = field(default_factory=threading.Event)
 
     @property
     def statement_type(self) -> str:
@@ -79,6 +80,7 @@ class Execution:
                 self.started = time.time()
             if state in FINAL:
                 self.completed = time.time()
+                self.at_rest.set()
             return True
 
     def cancel(self) -> None:

@@ -13,6 +13,7 @@ from sandbox.aws.athena.catalog import Partition, Table
 from sandbox.aws.athena.checked import Name
 from sandbox.aws.athena.dialect import to_duckdb
 from sandbox.aws.athena.pushdown import conditions
+from sandbox.aws.trees import copy_tree
 
 
 class Evaluate(Protocol):
@@ -24,7 +25,7 @@ class Evaluate(Protocol):
 
 def columns_needed(tree: exp.Expression) -> dict[Name, set[str]]:
     """Return the columns that a resolved query reads, by table."""
-    tree = pushdown_projections(tree.copy())
+    tree = pushdown_projections(copy_tree(tree))
     needed: dict[Name, set[str]] = {}
     for scope in traverse_scope(tree):
         loose = {column.name for column in scope.unqualified_columns}
@@ -69,7 +70,7 @@ def _surviving(
 
 def _test(condition: exp.Expression) -> str:
     """Return a condition on partition keys as one on their bare names, in DuckDB's words."""
-    test = condition.copy()
+    test = copy_tree(condition)
     for column in list(test.find_all(exp.Column)):
         column.set("table", None)
     return to_duckdb(test)

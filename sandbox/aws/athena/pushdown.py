@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from sandbox.aws.trees import copy_tree
+
 
 def push_conditions(tree: exp.Expression) -> exp.Expression:
     """Return a copy of a resolved tree whose subqueries hold every condition that the queries around them make."""
-    tree = _inline(tree.copy())
+    tree = _inline(copy_tree(tree))
     for select in list(tree.find_all(exp.Select)):  # breadth first: a query before its subqueries
         for condition in conditions(select):
             for source in _sources(select):
@@ -73,11 +75,11 @@ def _add(query: exp.Expression, condition: exp.Expression, names: list[str] | No
         made_of = dict(zip(names, (select.unalias() for select in query.selects), strict=True))
         wanted = [made_of[column.name] for column in condition.find_all(exp.Column) if column.name in made_of]
         if wanted and all(_passes(query, value) for value in wanted):
-            query.where(condition.transform(_replace, made_of), copy=False)
+            query.where(copy_tree(condition).transform(_replace, made_of, copy=False), copy=False)
 
 
 def _replace(node: exp.Expression, made_of: dict[str, exp.Expression]) -> exp.Expression:
-    return made_of[node.name].copy() if isinstance(node, exp.Column) and node.name in made_of else node
+    return copy_tree(made_of[node.name]) if isinstance(node, exp.Column) and node.name in made_of else node
 
 
 def _passes(select: exp.Select, value: exp.Expression) -> bool:
@@ -107,7 +109,7 @@ def _inline(tree: exp.Expression) -> exp.Expression:
             clause.pop()
         for table in list(query.find_all(exp.Table)):
             if table.name == first.alias and not table.db:
-                made = first.this.copy().subquery(table.alias_or_name)
+                made = copy_tree(first.this).subquery(table.alias_or_name, copy=False)
                 made.set("joins", table.args.get("joins"))
                 table.replace(made)
     return tree

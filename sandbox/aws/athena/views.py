@@ -9,6 +9,7 @@ from sandbox.aws.athena.catalog import Catalog, Table, decode_view
 from sandbox.aws.athena.errors import QueryFailedError
 from sandbox.aws.athena.relations import PATH
 from sandbox.aws.athena.remembered import Remembered
+from sandbox.aws.trees import copy_tree
 from sandbox.aws.trino_lint import parse, resolve
 
 DEEPEST = 20
@@ -20,7 +21,7 @@ def expand_views(tree: exp.Expression, catalog: Catalog, database: str, depth: i
     if depth > DEEPEST:
         message = "INVALID_VIEW: Statement stack overflow: views are nested too deeply"
         raise QueryFailedError(message)
-    tree = tree.copy()
+    tree = copy_tree(tree)
     with_names = _common_table_names(tree)
     for node in list(tree.find_all(exp.Table)):
         if not isinstance(node.this, exp.Identifier) or (not node.db and node.name.lower() in with_names):
@@ -32,7 +33,7 @@ def expand_views(tree: exp.Expression, catalog: Catalog, database: str, depth: i
             node.set("this", exp.to_identifier(table.name))
         else:
             inner = _view_query(table, catalog, depth)
-            subquery = inner.subquery(node.alias or table.name)
+            subquery = inner.subquery(node.alias or table.name, copy=False)
             subquery.set("joins", node.args.get("joins"))
             node.replace(subquery)
     return tree
@@ -77,7 +78,7 @@ def _find(catalog: Catalog, node: exp.Table, database: str) -> Table:
 
 def _view_query(table: Table, catalog: Catalog, depth: int) -> exp.Expression:
     key = (table.full_name, catalog.definitions(table.name))
-    return _resolved.get(key, lambda: _resolve_view(table, catalog, depth)).copy()
+    return copy_tree(_resolved.get(key, lambda: _resolve_view(table, catalog, depth)))
 
 
 def _resolve_view(table: Table, catalog: Catalog, depth: int) -> exp.Expression:
@@ -85,7 +86,7 @@ def _resolve_view(table: Table, catalog: Catalog, depth: int) -> exp.Expression:
     tree = expand_views(parse(stored["originalSql"]), catalog, stored["schema"], depth + 1)
     schema, _ = schema_of(tree, catalog)
     names = [column["name"] for column in stored["columns"]]
-    found = resolve(tree.copy(), schema, stored["schema"])
+    found = resolve(tree, schema, stored["schema"])
     if [select.alias_or_name for select in found.selects] != names:
         message = (
             f"VIEW_IS_STALE: line 1:15: View '{table.full_name}' is stale or in invalid state: "
