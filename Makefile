@@ -53,13 +53,13 @@ rebuild: $(READY) ## make your lake's Parquet objects again from raw (DAY=2026-1
 	@$(BIN)/python -m entra_lake rebuild $(if $(DAY),--day $(DAY),--all)
 
 test: $(READY) $(LINT_READY) ## everything that must hold
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
 soak: $(READY) ## weeks of daily operation with faults, in minutes (DAYS=60 SEED=7)
 	@$(BIN)/python -m soak $(if $(DAYS),--days $(DAYS)) $(if $(SEED),--seed $(SEED))
 
 quick: $(READY) ## the quick tests, without Airflow, in under a minute
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not airflow and not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder -m "not airflow and not slow" $(ARGS)
 
 lint: $(READY) $(LINT_READY) ## style, types, Airflow's own rules; weak spots, and secrets in files
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from distribution import pytest_xdist_make_scheduler  # noqa: F401 - pytest finds the hook here
 from entra_lake.lake import Lake
 from entra_lake.settings import INCLUDE_VARIABLE
 from sandbox.serve import Sandbox
@@ -19,10 +20,8 @@ LONGEST = ("local", "web", "airflow", "faults", "test_story", "test_sql_cases", 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests on one worker, and those of the web UI together: one Airflow serves them all."""
+    """Put the longest first."""
     places = {item: item.path.relative_to(Path(__file__).parent).as_posix() for item in items}
-    for item, place in places.items():
-        item.add_marker(pytest.mark.xdist_group("web" if place.startswith("web/") else place))
     items.sort(key=lambda item: next((n for n, start in enumerate(LONGEST) if places[item].startswith(start)), 99))
 
 
