@@ -17,22 +17,23 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError
 from urllib3 import HTTPResponse
-from werkzeug.test import EnvironBuilder, run_wsgi_app
+from werkzeug.test import EnvironBuilder
 
 from entra_lake.aws import Aws
+from sandbox.aws.request import Reply
 
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Any]
+Answer = Callable[[dict[str, Any]], Reply]
 
 
 class DirectAws(Aws):
     """AWS in this process; one client per service, for making them takes longer than what they do.
 
-    :param serve: the cloud, as a WSGI application.
+    :param answer: the cloud: what answers a request.
     """
 
-    def __init__(self, session: boto3.Session, endpoint_url: str | None, serve: Wsgi) -> None:
+    def __init__(self, session: boto3.Session, endpoint_url: str | None, answer: Answer) -> None:
         super().__init__(session, endpoint_url)
-        object.__setattr__(self, "_serve", serve)  # a frozen dataclass
+        object.__setattr__(self, "_answer", answer)  # a frozen dataclass
 
     @cache  # noqa: B019 - lives as long as its world
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
@@ -42,14 +43,15 @@ class DirectAws(Aws):
         return made
 
     def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
-        serve: Wsgi = self._serve  # type: ignore[attr-defined]
+        answer: Answer = self._answer  # type: ignore[attr-defined]
         try:
-            chunks, status, headers = run_wsgi_app(serve, _environ(request), buffered=True)
+            reply = answer(_environ(request))
         except ConnectionResetError as error:
             raise ConnectionClosedError(endpoint_url=request.url, request=request) from error
-        body = io.BytesIO(b"".join(chunks))
-        raw = HTTPResponse(body, dict(headers), preload_content=False, request_method=request.method)
-        return AWSResponse(request.url, int(status.split()[0]), HTTPHeaders.from_dict(dict(headers)), raw)
+        headers = {"Content-Length": str(len(reply.body)), **reply.headers}
+        body = io.BytesIO(b"" if request.method == "HEAD" else reply.body)
+        raw = HTTPResponse(body, headers, preload_content=False, request_method=request.method)
+        return AWSResponse(request.url, reply.status, HTTPHeaders.from_dict(headers), raw)
 
 
 def _environ(request: AWSPreparedRequest) -> dict[str, Any]:

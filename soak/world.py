@@ -62,7 +62,7 @@ class World:
     def __post_init__(self) -> None:
         self._variables = environment(self.cloud.state.folder)
         aws = Aws.from_connection(read_connection(self.settings.aws_conn_id, self._variables))
-        self._aws = DirectAws(aws.session, aws.endpoint_url, self.cloud.aws._serve)  # noqa: SLF001 - its WSGI door
+        self._aws = DirectAws(aws.session, aws.endpoint_url, self.cloud.aws.answer)
 
     @property
     def now(self) -> datetime:

@@ -13,37 +13,22 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from sandbox.aws.athena.api import AthenaApi
 from sandbox.aws.faults import Faults, flip_a_byte
+from sandbox.aws.handler import Connections, handler
 from sandbox.aws.request import Call, Reply, json_error, read_call, s3_error
 from sandbox.aws.storage import Storage
 
 REGION = "eu-central-1"
 log = logging.getLogger(__name__)
 _accounts = itertools.count(123456789012)
-
-
-class QuietHandler(MotoRequestHandler):
-    """A request handler that is silent unless SANDBOX_LOG=debug."""
-
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002 - werkzeug's names
-        """Write request lines and errors to the log at debug level only."""
-        if os.environ.get("SANDBOX_LOG") == "debug":
-            log.debug(message, *args)
-
-    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Close the connection when a reply is dropped on purpose, so that the client does not wait for it."""
-        self.close_connection = True
 
 
 class AwsServer:
@@ -57,6 +42,7 @@ class AwsServer:
         # moto keeps its state per account in this process: an account of its own keeps several servers apart.
         self.storage = Storage(Path(state_dir), str(next(_accounts)), REGION)
         self.athena = AthenaApi(self.storage, self.faults)
+        self._connections = Connections()
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -70,7 +56,9 @@ class AwsServer:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.storage.load()
         self.athena.start()
-        self._server = make_server(self.host, self.port, self._serve, threaded=True, request_handler=QuietHandler)
+        self._connections = Connections()
+        kind = handler(self.answer, self._connections)
+        self._server = make_server(self.host, self.port, None, threaded=True, request_handler=kind)
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="aws", daemon=True)
         self._thread.start()
@@ -81,6 +69,7 @@ class AwsServer:
             return
         self._server.shutdown()
         self._server.server_close()
+        self._connections.hang_up()
         self.athena.stop()
         if self._thread is not None:
             self._thread.join(timeout=2)
@@ -92,20 +81,20 @@ class AwsServer:
         self.athena.reset()
         self.storage.reset()
 
-    def _serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(self, environ: dict[str, Any]) -> Reply:
+        """Answer one request, as WSGI describes it.
+
+        :raises ConnectionResetError: where the connection shall be closed without a reply: a fault.
+        """
         call = read_call(environ)
         try:
-            reply = self._answer(call)
+            return self._answer(call)
         except ConnectionResetError:
-            raise  # werkzeug closes the connection without a reply: that is the fault
+            raise
         except Exception as error:
             log.exception("%s %s failed", call.service, call.operation)
             fail = s3_error if call.service == "s3" else json_error
-            reply = fail(500, "InternalError", f"the sandbox failed: {error!r}")
-        head = call.method == "HEAD"
-        reply.headers.setdefault("Content-Length", str(len(reply.body)))
-        start_response(f"{reply.status} {'OK' if reply.is_success else 'Error'}", list(reply.headers.items()))
-        return [] if head else [reply.body]
+            return fail(500, "InternalError", f"the sandbox failed: {error!r}")
 
     def _answer(self, call: Call) -> Reply:
         if call.service == "athena":

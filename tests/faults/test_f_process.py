@@ -72,9 +72,9 @@ def test_a_worker_that_was_stopped_overwrites_nothing_newer(ground: Ground) -> N
     with worker(ground, "lake/", "manifests/") as pid:
         for others in ("first", "second"):
             assert next_state(pid) == "stopped"
+            ground.wait(600)  # before the others list: what changes behind that is nobody's yet
             ground.add(ground.sign_in(f"of the {others}"))
             ground.collect(others)
-            ground.wait(600)
             os.kill(pid, signal.SIGCONT)
         assert next_state(pid) == "ended 0"
     assert_truth(ground)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import subprocess
@@ -202,3 +203,19 @@ def test_stop_returns_within_two_seconds(tmp_path: Path) -> None:
     started = time.monotonic()
     cloud.aws.stop()
     assert time.monotonic() - started < 2
+
+
+def test_a_connection_serves_many_requests_until_the_server_stops(tmp_path: Path) -> None:
+    """As AWS's do: clients need not connect anew for each request, and hear of the end at once."""
+    aws = AwsServer(tmp_path)
+    aws.start()
+    connection = http.client.HTTPConnection("127.0.0.1", aws.port, timeout=5)
+    sockets = set()
+    for method in ("GET", "HEAD", "PUT", "DELETE", "GET"):
+        connection.request(method, "/nowhere/key", body=b"x" * 1000 if method == "PUT" else None)
+        assert connection.getresponse().read() is not None
+        sockets.add(connection.sock)
+    assert len(sockets) == 1
+    assert None not in sockets
+    aws.stop()
+    assert connection.sock.recv(1) == b""
