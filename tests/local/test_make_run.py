@@ -14,11 +14,17 @@ from pathlib import Path
 import pytest
 import requests
 
+from sandbox.aws.athena.verdicts import FOLDER_VARIABLE
+
 pytestmark = pytest.mark.airflow
 
 REPOSITORY = Path(__file__).parents[2]
 #: A user's environment: without what Airflow's own tests have set in this process.
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "ENTRA_LAKE"))}
+CLEAN = {
+    name: value
+    for name, value in os.environ.items()
+    if name == FOLDER_VARIABLE or not name.startswith(("AIRFLOW", "ENTRA_LAKE"))
+}
 ENVIRONMENT = {**CLEAN, "PYTHONPATH": "plugins:.", "PYTHONDONTWRITEBYTECODE": ""}
 
 

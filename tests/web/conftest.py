@@ -16,6 +16,8 @@ import requests
 import yaml
 from running_ui import WebUi
 
+from sandbox.aws.athena.verdicts import FOLDER_VARIABLE
+
 REPOSITORY = Path(__file__).parents[2]
 #: Filled but for the first and the last one.
 DAYS = 5
@@ -65,7 +67,11 @@ def admin(web_ui: WebUi) -> requests.Session:
 
 
 def _start(folder: Path, port: int) -> subprocess.Popen[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "ENTRA_LAKE"))}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if name == FOLDER_VARIABLE or not name.startswith(("AIRFLOW", "ENTRA_LAKE"))
+    }
     tests = str(Path(__file__).parent)
     env = {
         **clean,

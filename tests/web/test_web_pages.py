@@ -29,17 +29,27 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@pytest.fixture
-def tab(browser: Any, web_ui: WebUi) -> Iterator[Page]:
-    """Open a tab, logged in as an administrator by Airflow's own form; an error of a script fails the test."""
-    context = browser.new_context(viewport=WIDE)
-    tab, errors = context.new_page(), list[str]()
-    tab.on("pageerror", lambda error: errors.append(str(error)))
+@pytest.fixture(scope="module")
+def logged_in(browser: Any, web_ui: WebUi) -> Any:
+    """Log in as an administrator by Airflow's own form; return the cookies and all else that the browser has kept."""
+    context = browser.new_context()
+    tab = context.new_page()
     tab.goto(f"{web_ui.url}/auth/login/")
     tab.fill("input[name=username]", "admin")
     tab.fill("input[name=password]", web_ui.passwords["admin"])
     tab.click("button[type=submit]")
     tab.wait_for_url(lambda url: "login" not in url, timeout=60_000)
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
+@pytest.fixture
+def tab(browser: Any, logged_in: Any) -> Iterator[Page]:
+    """Open a tab in a browser that knows nothing but its log-in; an error of a script fails the test."""
+    context = browser.new_context(viewport=WIDE, storage_state=logged_in)
+    tab, errors = context.new_page(), list[str]()
+    tab.on("pageerror", lambda error: errors.append(str(error)))
     yield tab
     context.close()
     assert errors == []
