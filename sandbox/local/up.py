@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -28,10 +26,9 @@ from entra_lake.lake import Lake, open_lake
 from entra_lake.settings import read_lake
 from entra_lake.slices import ONE_DAY
 from sandbox.environment import environment
-from sandbox.local.airflow_home import MIGRATE, airflow, airflow_environment, run_airflow
 from sandbox.local.processes import Processes
+from sandbox.local.web_ui import HOST, environment_of, is_healthy, keys_of, start_airflow
 
-HOST = "127.0.0.1"
 DAYS = 28
 #: Detections look at so many of them; the hourly DAG at the others, when it is no longer paused.
 DETECTED_DAYS = 3
@@ -40,7 +37,6 @@ OLDER_DAY = 9
 #: The simulated Graph answers the first filling without its limit; it would take four minutes with it.
 UNLIMITED = 10_000
 DOCUMENTED_THROTTLE = {"throttle": {"limit": 5, "seconds": 10, "kind": "sliding"}}
-POOL = "entra_graph"
 _LONGEST_START_SECONDS = 180.0
 _interrupted = threading.Event()
 
@@ -69,14 +65,14 @@ def _start(processes: Processes, folder: Path, options: argparse.Namespace) -> N
     volume = ["--sign-ins-per-day", str(options.sign_ins_per_day)] if options.sign_ins_per_day else []
     cloud = processes.start_sandbox(folder / "cloud", "--unthrottled", *volume)
     settings = environment(folder / "cloud")
-    env = _environment(folder, settings, port)
+    env = environment_of(folder, settings, port)
     os.environ.update({name: env[name] for name in settings if name.startswith("ENTRA_LAKE")})
     lake = open_lake(
         replace(read_lake(), requests_per_10_seconds=UNLIMITED),
         get_connection=lambda conn_id: read_connection(conn_id, settings),
     )
     filling = _Thread(lambda: _fill(lake, days, min(days, detected_days), settings, f"http://{HOST}:{port}"))
-    _start_airflow(processes, folder, env, settings, port)
+    start_airflow(processes, folder, env, settings, port)
     filling.finish()
     requests.post(f"{cloud['control_url']}/faults", json=DOCUMENTED_THROTTLE, timeout=10).raise_for_status()
     _wait_until_healthy(processes, port)
@@ -126,97 +122,20 @@ def _is_complete(lake: Lake, day: date) -> bool:
     return all(read_manifest(lake, stream, day) for stream in lake.streams)
 
 
-def _environment(folder: Path, settings: Mapping[str, str], port: int) -> dict[str, str]:
-    home = folder / "airflow"
-    home.mkdir(parents=True, exist_ok=True)
-    keys = _keys(home)
-    own = {name: value for name, value in settings.items() if not name.startswith("AIRFLOW_CONN")}
-    return {
-        **airflow_environment(home, own),
-        "AIRFLOW__API__HOST": HOST,
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
-        "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__API__SECRET_KEY": keys["api"],
-        "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
-        "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{port}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-        "ENTRA_LAKE_POOL": POOL,
-    }
-
-
-def _keys(home: Path) -> dict[str, str]:
-    """Return this folder's keys and password; they are made at its first start and readable by its owner only."""
-    from cryptography.fernet import Fernet  # noqa: PLC0415 - Airflow brings it
-
-    path = home / "keys.json"
-    if not path.exists():
-        keys = {
-            "api": secrets.token_urlsafe(32),
-            "jwt": secrets.token_urlsafe(48),
-            "fernet": Fernet.generate_key().decode(),
-            "password": secrets.token_urlsafe(9),
-            "viewer": secrets.token_urlsafe(9),
-        }
-        _write_private(path, keys)
-        _write_private(home / "passwords.json", {"admin": keys["password"], "viewer": keys["viewer"]})
-    facts: dict[str, str] = json.loads(path.read_text())
-    return facts
-
-
-def _write_private(path: Path, facts: Mapping[str, Any]) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(facts, file)
-
-
-def _start_airflow(
-    processes: Processes, folder: Path, env: Mapping[str, str], settings: Mapping[str, str], port: int
-) -> None:
-    _set_up(folder, env, settings)
-    processes.start("api-server", airflow("api-server", "--host", HOST, "--port", str(port)), env)
-    processes.start("dag-processor", airflow("dag-processor"), env)
-    # `airflow standalone` would listen for logs on every interface; the UI reads the files themselves.
-    processes.start("scheduler", airflow("scheduler", "--skip-serve-logs"), env)
-    processes.start("triggerer", airflow("triggerer", "--skip-serve-logs"), env)
-
-
-def _set_up(folder: Path, env: Mapping[str, str], settings: Mapping[str, str]) -> None:
-    """Make database, pool and connections; those of the environment would not show in the UI."""
-    names = [name for name in settings if name.startswith("AIRFLOW_CONN_")]
-    connections = {name.removeprefix("AIRFLOW_CONN_").lower(): json.loads(settings[name]) for name in names}
-    path = folder / "airflow" / "connections.json"
-    _write_private(path, connections)
-    pool = ("pools", "set", POOL, "1", "One request to Graph at a time")
-    run_airflow(env, folder / "logs" / "set-up.log", MIGRATE, ("connections", "import", "--overwrite", str(path)), pool)
-    path.unlink()
-
-
 def _wait_until_healthy(processes: Processes, port: int) -> None:
     deadline = time.monotonic() + _LONGEST_START_SECONDS
     print("  starting Airflow ...", flush=True)
     while time.monotonic() < deadline:
         _refuse_dead(processes)
-        if _is_healthy(port):
+        if is_healthy(port):
             return
         time.sleep(0.5)
     message = f"Airflow is not healthy after {_LONGEST_START_SECONDS:.0f} s."
     raise RuntimeError(message)
 
 
-def _is_healthy(port: int) -> bool:
-    try:
-        health = requests.get(f"http://{HOST}:{port}/api/v2/monitor/health", timeout=5).json()
-    except (requests.RequestException, ValueError):
-        return False
-    parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-    return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
-
-
 def _say(cloud: Mapping[str, Any], folder: Path, port: int, missing: list[date], seconds: float) -> None:
-    password = _keys(folder / "airflow")["password"]
+    password = keys_of(folder / "airflow")["password"]
     print(f"\nReady after {seconds:.0f} s. SIMULATED tenant: {cloud['tenant_name']}. Ctrl-C stops everything.\n")
     print(f"  1. http://{HOST}:{port} · user admin, password {password} · open the DAG entra_logs.")
     print(f"  2. {_what_is_missing(missing)}")
