@@ -52,10 +52,14 @@ class Person:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an address is; documentation and benchmarking ranges only."""
+    """Where an address is; documentation and benchmarking ranges only.
+
+    :param host: the last part of the address; without, each sign-in has another one.
+    """
 
     location: Json
     network: str
+    host: int | None = None
 
 
 @dataclass(frozen=True)

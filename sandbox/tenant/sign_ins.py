@@ -81,7 +81,7 @@ class SignInMaker:
             device=person.devices[number() < 0.3],
             place=place,
             app=APPS[int(number() ** 1.8 * len(APPS))],
-            address=f"{place.network}{int(number() * 253) + 1}",
+            address=f"{place.network}{_host(place, number())}",
             correlation=guid(self._random),
         )
 
@@ -92,6 +92,10 @@ class SignInMaker:
         if number < 0.9:
             return _MFA_BY_CLAIM
         return _FAILED[int((number - 0.9) * 10 * len(_FAILED))]
+
+
+def _host(place: Place, number: float) -> int:
+    return int(number * 253) + 1 if place.host is None else place.host
 
 
 def sign_in(cast: Cast, record_id: str, instant: str, attempt: Attempt, status: Json) -> Json:
