@@ -25,8 +25,7 @@ from benchmarks.made_raw import DAY, made_lake, write_raw
 from benchmarks.query_cost import SIGN_INS, gzipped
 from benchmarks.questions import asking, busy_values, bytes_read, names
 from benchmarks.report import Options, Report, Table, main
-from entra_lake.arrow import UNIQUE
-from entra_lake.build import ZSTD_LEVEL, build_day
+from entra_lake.build import build_day, written_options
 from entra_lake.row_groups import ROW_GROUP_BYTES
 from entra_lake.streams import STREAMS
 
@@ -97,10 +96,9 @@ def _write(  # noqa: PLR0913, PLR0917 - what is written, and what it is compared
     way: Way, table: pa.Table, folder: Path, columns: Mapping[str, frozenset[str]], pages: int, user: str
 ) -> tuple[str, ...]:
     path = folder / "other.parquet"
-    dictionaries = [name for name in table.schema.names if name not in UNIQUE]
-    settings = {"compression": "zstd", "compression_level": ZSTD_LEVEL, "use_dictionary": dictionaries, **way.options}
+    settings = {**written_options(STREAMS["sign_ins"]), **way.options}
     begun = time.process_time()
-    pq.write_table(table, path, row_group_size=way.rows or table.num_rows, store_schema=False, **settings)
+    pq.write_table(table, path, row_group_size=way.rows or table.num_rows, **settings)
     each = (time.process_time() - begun) / table.num_rows * 1e6
     return _row(f"{way.order}: {way.name}", path, columns, pages, user, f"{each:.1f}")
 

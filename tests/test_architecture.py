@@ -33,7 +33,7 @@ LAYERS = [
      "finding_columns"},
     {"aws", "store", "store_protocol", "folder_store", "athena", "gate", "patience", "transport", "access_token",
      "asking", "graph", "rewriting"},
-    {"removal", "sightings", "raw", "footer", "tally", "row_groups", "memory", "windows", "resolve", "known", "news",
+    {"removal", "sightings", "raw", "footer", "tally", "row_groups", "windows", "resolve", "known", "news",
      "build", "checkpoints", "checks", "moved", "expected"},
     {"lake"},
     {"findings", "findings_table", "examinations", "readiness", "mutes", "turn"},
@@ -46,7 +46,7 @@ LAYERS = [
     {"reconcile"},
     {"report", "mail", "incidents", "posting", "told"},
     {"watch", "digest", "digest_letter"},
-    {"commands", "upkeep_commands", "detect_command", "erase_command", "__main__"},
+    {"commands", "upkeep_commands", "detect_command", "erase_command", "pandas_absence", "__main__"},
     AIRFLOW_AWARE,
 ]  # fmt: skip
 

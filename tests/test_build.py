@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from entra_lake import windows
 from entra_lake.build import build_day
@@ -133,6 +134,32 @@ def test_a_damaged_part_is_named(cloud: Sandbox, lake: Lake, tmp_path: Path) -> 
         build(lake, tmp_path)
 
 
+@pytest.mark.fault(45)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda lines: [lines[1], lines[0], lines[2]], id="exchanged"),
+        pytest.param(lambda lines: lines[:2], id="cut off"),
+        pytest.param(lambda lines: [*lines, lines[0]], id="doubled"),
+        pytest.param(lambda lines: [lines[0].replace(b"0", b"1"), *lines[1:]], id="altered"),
+        pytest.param(lambda lines: [lines[0] + b" ", *lines[1:]], id="one blank more"),
+    ],
+)
+def test_a_part_with_other_records_is_named(
+    cloud: Sandbox, lake: Lake, tmp_path: Path, change: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    """Whole records in a part that is whole JSON are not believed either when they are not those of its key."""
+    write_raw(lake, PASSES[0], [record(number) for number in range(3)])
+    part = list_parts(lake.store, SIGN_INS, DAY)[0]
+    found = lake.store.read(part.key)
+    assert found
+    lines = zstandard.decompress(found[0])[:-1].split(b"\n")
+    content = b"\n".join(change(lines)) + b"\n"
+    assert lake.store.replace(part.key, zstandard.compress(content), found[1])
+    with pytest.raises(DataError, match="noncurrent version"):
+        build(lake, tmp_path)
+
+
 def test_fewer_ids_than_the_lake_holds_are_refused(cloud: Sandbox, lake: Lake) -> None:
     """When raw has lost records, the day's object stays as it is."""
     write_raw(lake, PASSES[0], [record(1)])
@@ -161,14 +188,33 @@ from pathlib import Path
 from entra_lake.build import build_day
 from entra_lake.connections import read_connection
 from entra_lake.lake import open_lake
+from entra_lake.pandas_absence import leave_pandas_out
 from entra_lake.settings import LakeSettings
 from entra_lake.streams import STREAMS
+leave_pandas_out()
 variables = json.loads(sys.argv[1])
 lake = open_lake(LakeSettings(bucket="entra-lake"), get_connection=lambda name: read_connection(name, variables))
 built = build_day(lake.store, STREAMS["sign_ins"], date.fromisoformat(sys.argv[2]), "t", Path(sys.argv[3]))
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print(json.dumps({"rows": built.footer.rows, "mib": int(peak.split()[1]) / 1024}))
 """
+
+
+LEAN = """
+import sys
+import pyarrow as pa
+from entra_lake.pandas_absence import leave_pandas_out
+leave_pandas_out()
+pa.array(["a", None, "a"]).dictionary_encode()
+print("pandas" in sys.modules)
+print(pa.table({"n": [1, 2]}).to_pandas()["n"].sum())
+"""
+
+
+def test_a_worker_does_without_pandas() -> None:
+    """Arrow does not bring pandas along, and a data frame is there for whoever asks."""
+    done = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "3"]
 
 
 @pytest.mark.fault(33)

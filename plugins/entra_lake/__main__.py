@@ -18,6 +18,7 @@ from entra_lake.commands import collect_command, rebuild_command, verify_command
 from entra_lake.detect_command import detect_command
 from entra_lake.erase_command import erase_command
 from entra_lake.errors import EntraLakeError
+from entra_lake.pandas_absence import leave_pandas_out
 from entra_lake.settings import DEFAULT_LAKE
 from entra_lake.streams import STREAMS
 from entra_lake.upkeep_commands import coverage_command, reconcile_command, watch_command
@@ -26,6 +27,7 @@ from entra_lake.upkeep_commands import coverage_command, reconcile_command, watc
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 when all is well, 1 with the reason on stderr."""
     options = _parser().parse_args(arguments)
+    leave_pandas_out()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         return int(options.command(options))

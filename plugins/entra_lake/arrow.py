@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from entra_lake.flatten import Row
-from entra_lake.schema import EXTRA_COLUMN, Stream, Type
+from entra_lake.schema import EXTRA_COLUMN, Stream, Type, Variety
 
 ARROW_TYPES: dict[Type, pa.DataType] = {
     Type.STRING: pa.string(),
@@ -22,15 +22,7 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
     Type.STRINGS: pa.list_(pa.string()),
 }
 
-#: Columns whose values hardly ever repeat: a dictionary of them costs time and space.
-UNIQUE = frozenset({"id", "record_sha256", "correlation_id"})
-#: Columns of whom and from where, as the built-in streams have them: to look for repetition costs more than it saves.
-PERSONAL = frozenset({
-    "user_id", "user_principal_name", "user_display_name", "ip_address",
-    "device_detail_device_id", "device_detail_display_name",
-    "initiated_by_user_id", "initiated_by_user_user_principal_name", "initiated_by_user_display_name",
-    "initiated_by_user_ip_address",
-})  # fmt: skip
+_NO_TEXTS = pa.nulls(0, pa.string())
 
 
 @cache
@@ -41,10 +33,15 @@ def arrow_schema(stream: Stream) -> pa.Schema:
 
 @cache
 def repeated_columns(stream: Stream) -> tuple[str, ...]:
-    """Return the columns of text whose values stand in many records: all but those of single records and people."""
-    varied = UNIQUE | PERSONAL | {column.name for column in stream.columns if column.path == stream.time_field}
-    texts = (column.name for column in stream.columns if column.type in {Type.JSON, Type.STRING})
-    return (*(name for name in texts if name not in varied), EXTRA_COLUMN.name)
+    """Return the columns of text whose values stand in many records."""
+    columns = (*stream.columns, EXTRA_COLUMN)
+    return tuple(c.name for c in columns if c.type in {Type.JSON, Type.STRING} and c.variety is Variety.FEW)
+
+
+@cache
+def unique_columns(stream: Stream) -> frozenset[str]:
+    """Return the columns whose values hardly ever repeat: a dictionary of them costs time and space."""
+    return frozenset(column.name for column in stream.table_columns if column.variety is Variety.EACH)
 
 
 @cache
@@ -77,6 +74,15 @@ def equally_long(texts: str, count: int) -> pa.Array:
     length = len(texts) // count if count else 0
     offsets = np.arange(count + 1, dtype=np.int32) * length
     return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(texts.encode("ascii"))])
+
+
+def encoded(array: pa.Array) -> pa.Array:
+    """Return the texts of a column with each of them once, as `written_schema` has it."""
+    if pa.types.is_dictionary(array.type):
+        return array
+    if array.null_count == len(array):
+        return pa.DictionaryArray.from_arrays(pa.nulls(len(array), pa.int32()), _NO_TEXTS)
+    return array.dictionary_encode()
 
 
 def record_batch(rows: Sequence[Row], stream: Stream) -> pa.RecordBatch:

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entra_lake.arrow import UNIQUE, schema_fingerprint, written_schema
+from entra_lake.arrow import schema_fingerprint, unique_columns, written_schema
 from entra_lake.cells import Numbers
 from entra_lake.footer import Footer, pass_hashes
 from entra_lake.layout import pass_start
-from entra_lake.memory import kept_memory
 from entra_lake.raw import RawDay, list_day
 from entra_lake.resolve import Rows, Wanderers, find_wanderers, resolve, spared
 from entra_lake.row_groups import row_groups
@@ -36,6 +36,8 @@ from entra_lake.windows import pass_names, sweep
 BUILD_RULES = 2
 
 ZSTD_LEVEL = 3
+#: Random ids hold no repetition to look for: less search makes them no larger (docs/adr/0018).
+UNIQUE_ZSTD_LEVEL = 1
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,22 @@ def build_day(  # noqa: PLR0913, PLR0917 - where from, what, where to
     """
     raw = list_day(store, stream, day) if raw is None else raw
     build = _Build(store, stream, day, tenant_id, raw)
-    with _no_collection(), kept_memory():
+    with _no_collection():
         if wandering := build.write(path, {}):
             # Seldom: an id's records lie in several windows. Their versions are numbered over the whole day first.
             build.write(path, find_wanderers(store, stream, raw.parts, wandering))
     return Built(path, build.footer())
+
+
+def written_options(stream: Stream) -> dict[str, Any]:
+    """Return how an object of the stream is written (docs/adr/0018)."""
+    names, unique = written_schema(stream).names, unique_columns(stream)
+    return {
+        "compression": "zstd",
+        "compression_level": {name: UNIQUE_ZSTD_LEVEL if name in unique else ZSTD_LEVEL for name in names},
+        "use_dictionary": [name for name in names if name not in unique],
+        "store_schema": False,
+    }
 
 
 def is_current(footer: Footer, stream: Stream, raw: RawDay) -> bool:
@@ -105,14 +118,7 @@ class _Build:
         self._tally = Tally(self._stream)
         self._id_numbers = []
         schema = written_schema(self._stream)
-        with pq.ParquetWriter(
-            path,
-            schema,
-            compression="zstd",
-            compression_level=ZSTD_LEVEL,
-            use_dictionary=[name for name in schema.names if name not in UNIQUE],
-            store_schema=False,
-        ) as writer:
+        with pq.ParquetWriter(path, schema, **written_options(self._stream)) as writer:
             for table in row_groups(self._tables(wanderers), sum(part.records for part in self._parts)):
                 writer.write_table(table, row_group_size=table.num_rows)
                 pa.default_memory_pool().release_unused()

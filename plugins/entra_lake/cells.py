@@ -5,15 +5,16 @@ A piece is small enough for its objects to stay in the processor's cache, and is
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import le
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entra_lake.arrow import equally_long, record_schema, repeated_columns
+from entra_lake.arrow import encoded, equally_long, record_schema, repeated_columns
 from entra_lake.columns import flat_columns, plain_columns
 from entra_lake.flatten import parse_time
 from entra_lake.identity import locate
@@ -21,6 +22,7 @@ from entra_lake.shape import Shape, Struct
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+_T = TypeVar("_T")
 
 #: Lines that are read at one time: fewer cost calls, more leave the cache.
 PIECE_RECORDS = 2_500
@@ -33,7 +35,7 @@ _ANY_TIME = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True)
 class Cells:
-    """What was read of some lines, side by side.
+    """What was read of some lines, side by side, in the order of event time and id.
 
     :param batch: the record's own columns, `record_sha256` and `extra_json`.
     :param ids: Graph's id, or `sha256:…` of the content.
@@ -48,43 +50,69 @@ class Cells:
     timed: Flags
 
 
-def read_cells(lines: Sequence[bytes], shape: Shape, day_start: int) -> Iterator[Cells]:
-    """Read lines, piece by piece: plain ones first, those that are odd in some way behind them."""
-    odd: list[bytes] = []
-    for piece in _pieces(lines):
-        structs = shape.read_plain(piece)
-        plain = piece
+def read_cells(lines: Sequence[bytes], hashes: Sequence[bytes], shape: Shape, day_start: int) -> Iterator[Cells]:
+    """Read lines, piece by piece: plain ones first, those that are odd in some way behind them.
+
+    :param hashes: the SHA-256 of each line.
+    """
+    odd: list[int] = []
+    for piece in _pieces(range(len(lines))):
+        places, structs = piece, shape.read_plain(_chosen(lines, piece))
         if None in structs:
-            odd += [line for line, item in zip(piece, structs, strict=True) if item is None]
-            plain = [line for line, item in zip(piece, structs, strict=True) if item is not None]
+            odd += [place for place, item in zip(piece, structs, strict=True) if item is None]
+            places = [place for place, item in zip(piece, structs, strict=True) if item is not None]
             structs = [item for item in structs if item is not None]
-        if plain:
-            yield _cells(plain, structs, shape, day_start, is_plain=True)
-    for piece in _pieces(odd):
-        yield _cells(piece, shape.read(piece), shape, day_start, is_plain=False)
+        if places:
+            yield _cells(_chosen(lines, places), _chosen(hashes, places), structs, shape, day_start, is_plain=True)
+        del structs  # the objects of two pieces at one time would take twice the memory
+    for places in _pieces(odd):
+        some = _chosen(lines, places)
+        yield _cells(some, _chosen(hashes, places), shape.read(some), shape, day_start, is_plain=False)
 
 
-def _pieces(lines: Sequence[bytes]) -> Iterator[list[bytes]]:
-    for start in range(0, len(lines), PIECE_RECORDS):
-        yield list(lines[start : start + PIECE_RECORDS])
+def _pieces(places: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(places), PIECE_RECORDS):
+        yield places[start : start + PIECE_RECORDS]
 
 
-def _cells(
-    lines: list[bytes], structs: Sequence[Struct | None], shape: Shape, day_start: int, *, is_plain: bool
+def _chosen(values: Sequence[_T], places: Sequence[int]) -> list[_T]:
+    return [values[place] for place in places]
+
+
+def _cells(  # noqa: PLR0913 - a line, its hash and what was read of it
+    lines: list[bytes],
+    hashes: list[bytes],
+    structs: Sequence[Struct | None],
+    shape: Shape,
+    day_start: int,
+    *,
+    is_plain: bool,
 ) -> Cells:
-    hashes = b"".join([hashlib.sha256(line).digest() for line in lines]).hex()
     names, times, timed = _names_and_times(lines, structs, shape, day_start)
-    ids = [name or f"sha256:{hashes[64 * place : 64 * place + 64]}" for place, name in enumerate(names)]
+    ids = [name or f"sha256:{sha256.hex()}" for name, sha256 in zip(names, hashes, strict=True)]
+    order = in_order(times, ids)
+    if order is not None:  # now, while a record is one object, and not sixty cells
+        places = order.tolist()
+        lines, hashes, ids = _chosen(lines, places), _chosen(hashes, places), _chosen(ids, places)
+        structs, times, timed = _chosen(structs, places), times[order], timed[order]
     flat = plain_columns(structs, shape) if is_plain else flat_columns(lines, structs, ids, shape)
     columns = {
         **flat.columns,
-        "record_sha256": equally_long(hashes, len(lines)),
+        "record_sha256": equally_long(b"".join(hashes).hex(), len(lines)),
         "extra_json": pa.array(flat.extra, pa.string()),
     }
     schema = record_schema(shape.stream)
-    columns |= {name: columns[name].dictionary_encode() for name in repeated_columns(shape.stream)}
+    columns |= {name: encoded(columns[name]) for name in repeated_columns(shape.stream)}
     batch = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
     return Cells(lines, batch, ids, times, timed)
+
+
+def in_order(times: Numbers, ids: Sequence[str]) -> Numbers | None:
+    """Return the places of records in the order of event time and id; None where they stand in it."""
+    keys = list(zip(times.tolist(), ids, strict=True))
+    if all(map(le, keys, keys[1:])):
+        return None
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
 
 
 def _names_and_times(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -11,14 +11,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec import UNSET
 
 from entra_lake.arrow import ARROW_TYPES
 from entra_lake.filters import derived_of
 from entra_lake.flatten import Row, hold, replace_id
 from entra_lake.odd import Leftovers, Path
-from entra_lake.schema import Column, Stream, Type
+from entra_lake.schema import Column, Stream, Type, Variety
 from entra_lake.shape import NO_TEXT, Node, Shape, Struct, slow_row
 
 Flags = npt.NDArray[np.bool_]
@@ -89,7 +88,7 @@ class _Walk:
         flat = list(chain.from_iterable(map(msgspec.structs.astuple, items)))
         width = len(node.names)
         values = [flat[number::width] for number in range(width)]
-        arrays = [self._column(values[number], column, path, node) for number, column in node.columns]
+        arrays = [self._column(values[number], column, path) for number, column in node.columns]
         inside = [self._inner(values[number], inner, (*path, node.names[number])) for number, inner in node.objects]
         for number, name in node.learned:
             for place, text in enumerate(values[number]):
@@ -130,16 +129,16 @@ class _Walk:
         for _, inner in node.objects:
             self._nulls(inner)
 
-    def _column(self, values: Sequence[Any], column: Column, path: Path, node: Node) -> pa.Array:
+    def _column(self, values: Sequence[Any], column: Column, path: Path) -> pa.Array:
         if column.type is Type.JSON:
             array = self._collection(values, column, path)
         else:
-            array = self._scalar(values, column, (*path, column.keys[-1]), is_plain=node.is_plain)
+            array = self._scalar(values, column, (*path, column.keys[-1]))
         self.columns[column.name] = array
         return array
 
-    def _scalar(self, values: Sequence[Any], column: Column, path: Path, *, is_plain: bool) -> pa.Array:
-        if column.optional and not is_plain:
+    def _scalar(self, values: Sequence[Any], column: Column, path: Path) -> pa.Array:
+        if column.optional:
             for place in [number for number, value in enumerate(values) if value is None]:
                 self.leftovers.note(place, path, None)
             values = [None if value is UNSET else value for value in values]
@@ -169,18 +168,42 @@ class _Walk:
         return pa.array(cells, ARROW_TYPES[column.type])
 
     def _collection(self, values: Sequence[Any], column: Column, path: Path) -> pa.Array:
-        texts = list(map(bytes, values))
-        self.texts[column.path] = texts
-        array = pa.array(texts, pa.string())
-        are_lists = pc.starts_with(array, "[")
-        if are_lists.true_count == len(texts):
-            return array
-        odd = np.flatnonzero(~are_lists.to_numpy(zero_copy_only=False)).tolist()
+        is_unique = column.variety is Variety.EACH
+        texts, numbers = (list(map(bytes, values)), range(len(values))) if is_unique else _distinct(values)
+        self.texts[column.path] = [texts[number] for number in numbers]
+        cells: Sequence[bytes | None] = texts
+        if {text[:1] for text in texts} != {b"["}:
+            self._note_odd(texts, numbers, column, path)
+            cells = [text if text.startswith(b"[") else None for text in texts]
+        return pa.array(cells, pa.string()) if is_unique else _dictionary(cells, numbers)
+
+    def _note_odd(self, texts: Sequence[bytes], numbers: Sequence[int], column: Column, path: Path) -> None:
+        """Note what stands in the place of a collection and is none."""
         usual = b"" if column.optional else b"null"
-        for place in odd:
-            if texts[place] != usual:
-                self.leftovers.note_text(place, (*path, column.keys[-1]), texts[place])
-        return pa.array(_with(texts, odd, None), pa.string())
+        odd = {number for number, text in enumerate(texts) if text != usual and not text.startswith(b"[")}
+        for place in [place for place, number in enumerate(numbers) if number in odd] if odd else ():
+            self.leftovers.note_text(place, (*path, column.keys[-1]), texts[numbers[place]])
+
+
+def _distinct(values: Iterable[Any]) -> tuple[list[bytes], Sequence[int]]:
+    """Return each text once, and the number of the one that stands in each place.
+
+    Collections are long and repeat: all of them at once would not stay in the processor's cache.
+    """
+    numbers: dict[bytes, int] = {}
+    places = [numbers.setdefault(text, len(numbers)) for text in map(bytes, values)]
+    return list(numbers), places
+
+
+def _dictionary(texts: Sequence[bytes | None], numbers: Sequence[int]) -> pa.Array:
+    """Return a column of texts that stand once each; None is NULL wherever it stands."""
+    indices = np.array(numbers, dtype=np.int32)
+    if None not in texts:
+        return pa.DictionaryArray.from_arrays(pa.array(indices), pa.array(texts, pa.string()))
+    is_text = np.array([text is not None for text in texts])
+    ranks = np.cumsum(is_text, dtype=np.int32) - 1
+    held = pa.array([text for text in texts if text is not None], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(ranks[indices], mask=~is_text[indices]), held)
 
 
 def _with(values: Sequence[Any], places: Sequence[int], value: Any) -> Sequence[Any]:  # noqa: ANN401

@@ -23,9 +23,7 @@ FilterCells = list[list[str] | None]
 Keys = tuple[str, ...]
 Numbers = npt.NDArray[np.int64]
 
-#: Texts of collections that often repeat; longer ones hardly ever do.
-_SHORT = 64
-_MOST_KNOWN = 10_000  # attackers may make all of them differ
+_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Derived:
@@ -35,15 +33,13 @@ class Derived:
         self.columns = columns
         self._keys = [column.keys[depth:] for column in columns]
         self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(_items_type(self._keys))
-        self._known: dict[bytes, list[Any] | None] = {}
 
     def arrays(self, texts: Sequence[bytes], given: Mapping[int, FilterCells]) -> dict[str, pa.Array]:
         """Return each column of the collections with these texts; an empty text is none.
 
         :param given: cells of records that were read in another way.
         """
-        known = self._known
-        read = [known[text] if text in known else self._read(text) for text in texts]
+        read = self._read(texts)
         cells = dict(given)
         for place, items in enumerate(read):
             if items is None and place not in cells:
@@ -53,17 +49,17 @@ class Derived:
         arrays = {column.name: _array(items, keys) for column, keys in zip(self.columns, self._keys, strict=True)}
         return _put(arrays, cells) if cells else arrays
 
-    def _read(self, text: bytes) -> list[Any] | None:
-        """Return a collection's items; None where they are of another kind."""
-        found = self._decode(text)
-        if len(text) <= _SHORT and len(self._known) < _MOST_KNOWN:
-            self._known[text] = found
-        return found
+    def _read(self, texts: Sequence[bytes]) -> Sequence[list[Any] | None]:
+        """Return each collection's items; None where they are of another kind."""
+        try:
+            return list(map(self._decoder.decode, texts))
+        except _REFUSED:
+            return list(map(self._read_alone, texts))
 
-    def _decode(self, text: bytes) -> list[Any] | None:
+    def _read_alone(self, text: bytes) -> list[Any] | None:
         try:
             return self._decoder.decode(text) if text else []
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except _REFUSED:
             return None
 
 
@@ -124,8 +120,8 @@ def _put(arrays: dict[str, pa.Array], cells: Mapping[int, FilterCells]) -> dict[
     """Put cells into columns."""
     found = {}
     for position, (name, array) in enumerate(arrays.items()):
-        values = array.to_pylist()
-        for place, row in cells.items():
-            values[place] = row[position]
-        found[name] = pa.array(values, ARROW_TYPES[Type.STRINGS])
+        others = pa.array([row[position] for row in cells.values()], ARROW_TYPES[Type.STRINGS])
+        places = np.arange(len(array))
+        places[list(cells)] = len(array) + np.arange(len(others))
+        found[name] = pa.concat_arrays([array, others]).take(pa.array(places))
     return found

@@ -104,7 +104,10 @@ def raw_prefix(stream: Stream, day: date) -> str:
 def raw_key(  # noqa: PLR0913 - what a key is made of
     stream: Stream, day: date, name: str, *, first: int, last: int, records: int, sha256: str
 ) -> str:
-    """Return the key of a raw part; the same content in the same pass has the same key."""
+    """Return the key of a raw part; the same content in the same pass has the same key.
+
+    :param sha256: of the SHA-256 of all records, one behind the other.
+    """
     return f"{raw_prefix(stream, day)}{name}/{first}_{last}_{records}_{sha256[:16]}.jsonl.zst"
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from entra_lake.cells import Numbers
+from entra_lake.cells import Numbers, in_order
 from entra_lake.identity import canonical, identify
 from entra_lake.layout import RawPart
 from entra_lake.raw import read_part
@@ -21,6 +22,9 @@ from entra_lake.windows import Records
 
 #: id to all of its versions, where its records do not lie in one window.
 Wanderers = Mapping[str, Sequence[Version]]
+
+
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,22 @@ def resolve(records: Records, passes: Sequence[str], wanderers: Wanderers) -> Ro
     numbers = id_numbers(records.ids)
     versions: dict[int, Version] = {}
     dropped: set[int] = set()
-    for name, places in _repeated(records.ids, numbers, wanderers).items():
-        hashes = [records.sha256(place) for place in places]
+    repeated = _repeated(records.ids, numbers, wanderers)
+    sha256 = records.sha256_of([place for places in repeated.values() for place in places])
+    for name, places in repeated.items():
         known = wanderers.get(name) or number_versions(
-            {Observation(passes[records.passes[place]], sha) for place, sha in zip(places, hashes, strict=True)},
-            _Contents({sha: records.lines[place] for place, sha in zip(places, hashes, strict=True)}),
+            {Observation(passes[records.passes[place]], sha256[place]) for place in places},
+            _Contents({sha256[place]: records.lines[place] for place in places}),
         )
         waiting = {version.sha256: version for version in known}
-        for place, sha in zip(places, hashes, strict=True):
-            if version := waiting.pop(sha, None):
+        for place in places:
+            if version := waiting.pop(sha256[place], None):
                 versions[place] = version
             else:
                 dropped.add(place)
     order = _order(records.times, records.ids, versions, dropped)
+    if order is None:
+        return Rows(records, versions, np.unique(numbers))
     rows = {place: row for row, place in enumerate(order.tolist()) if place in versions} if versions else {}
     return Rows(
         records=records.take(order),
@@ -109,11 +116,21 @@ class _Contents:
 
 
 def quick_contents(lines: Sequence[bytes]) -> list[bytes] | None:
-    """Return texts that are equal exactly where `canonical` ones are; None where only those can tell."""
+    """Return texts that are equal exactly where `canonical` ones of these lines are; None where only those can tell.
+
+    A record that changes keeps most of its members as they were: only those are read whose bytes differ.
+    """
     try:
-        return [msgspec.json.encode(msgspec.json.decode(line), order="sorted") for line in lines]
+        records = [{name: bytes(text) for name, text in _MEMBERS.decode(line).items()} for line in lines]
+        same = {name for name, text in records[0].items() if all(other.get(name) == text for other in records[1:])}
+        return [_text(record, same) for record in records]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _text(record: Mapping[str, bytes], same: Container[str]) -> bytes:
+    found = {name: msgspec.json.decode(text) for name, text in record.items() if name not in same}
+    return msgspec.json.encode(found, order="sorted")
 
 
 def _repeated(ids: Sequence[str], numbers: Numbers, wanderers: Wanderers) -> dict[str, list[int]]:
@@ -128,12 +145,15 @@ def _repeated(ids: Sequence[str], numbers: Numbers, wanderers: Wanderers) -> dic
     return found
 
 
-def _order(times: Numbers, ids: Sequence[str], versions: Mapping[int, Version], dropped: Iterable[int]) -> Numbers:
-    """Return the places of the rows in their order."""
+def _order(
+    times: Numbers, ids: Sequence[str], versions: Mapping[int, Version], dropped: Collection[int]
+) -> Numbers | None:
+    """Return the places of the rows in their order; None where all stand in it."""
     later = {place: version.number for place, version in versions.items() if version.number > 1}
-    places = [place for place in range(len(ids)) if place not in later] if later else list(range(len(ids)))
-    places += sorted(later, key=later.__getitem__)
-    by_id = np.array(sorted(places, key=ids.__getitem__), dtype=np.int64)
-    order: Numbers = by_id[np.argsort(times[by_id], kind="stable")]
-    gone = np.fromiter(dropped, dtype=np.int64)
-    return order[~np.isin(order, gone)] if gone.size else order
+    if not later and not dropped:
+        return in_order(times, ids)
+    keys: list[tuple[Any, ...]] = list(zip(times.tolist(), ids, strict=True))
+    for place, number in later.items():
+        keys[place] = (*keys[place], number)
+    order = sorted((place for place in range(len(ids)) if place not in dropped), key=keys.__getitem__)
+    return np.array(order, dtype=np.int64)

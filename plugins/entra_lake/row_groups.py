@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 #: Of Arrow memory.
-ROW_GROUP_BYTES = 12 * 1024 * 1024
+ROW_GROUP_BYTES = 24 * 1024 * 1024
 #: A footer grows with its row groups, and readers load it whole: large days get larger groups.
 MOST_ROW_GROUPS = 90
 #: A group that is fuller than this when its texts stand once is not worth waiting for more.
@@ -48,4 +48,4 @@ def _size(table: pa.Table) -> int:
 def _column_size(column: pa.ChunkedArray) -> int:
     if not pa.types.is_dictionary(column.type) or not column.num_chunks:
         return int(column.nbytes)
-    return int(column.chunk(0).dictionary.nbytes + sum(chunk.indices.nbytes for chunk in column.chunks))
+    return int(column.chunk(0).dictionary.nbytes + len(column) * column.type.index_type.bit_width // 8)

@@ -27,6 +27,14 @@ class Type(StrEnum):
     STRINGS = "array<string>"  # derived from a collection, for filters
 
 
+class Variety(StrEnum):
+    """How much the values of a column differ; it decides how they are held and written, never what they say."""
+
+    FEW = "few"  # many records share one
+    MANY = "many"  # people, their devices and addresses
+    EACH = "each"  # every record has its own
+
+
 @dataclass(frozen=True)
 class Column:
     """One column of a stream's table.
@@ -38,6 +46,7 @@ class Column:
     :param description: one sentence for the data dictionary and the table's comments.
     :param optional: True where Graph often leaves the member out of the record altogether.
     :param values: the documented members, where Graph's type is an enumeration.
+    :param variety: how much the values differ, where they are text; a guess, for speed and size alone.
     """
 
     name: str
@@ -46,6 +55,7 @@ class Column:
     description: str
     optional: bool = False
     values: tuple[str, ...] = ()
+    variety: Variety = Variety.FEW
 
     @property
     def is_derived(self) -> bool:
@@ -130,6 +140,7 @@ LAKE_COLUMNS: tuple[Column, ...] = (
         name="record_sha256",
         type=Type.STRING,
         path="",
+        variety=Variety.EACH,
         description="SHA-256 of the record's bytes as Graph sent them, in hexadecimal.",
     ),
     Column(

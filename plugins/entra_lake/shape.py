@@ -56,7 +56,6 @@ class Node:
     :param objects: field number to the object inside.
     :param learned: field number to the name of a member that no column knows.
     :param absent: an instance that stands for a null object: all of its columns are NULL.
-    :param is_plain: whether it refuses records that leave out a member, or hold null for an optional one.
     """
 
     kind: type[Struct]
@@ -65,7 +64,6 @@ class Node:
     objects: tuple[tuple[int, Node], ...]
     learned: tuple[tuple[int, str], ...]
     absent: Struct = field(repr=False)
-    is_plain: bool
 
 
 class Shape:
@@ -245,7 +243,7 @@ def _node(tree: Tree, learned: Paths, name: str, *, is_plain: bool = False) -> N
     rename = {_struct_name(number): key for number, key in enumerate(names)}
     struct = msgspec.defstruct(name, fields, rename=rename, gc=False, kw_only=True, forbid_unknown_fields=True)
     absent = struct(**{_struct_name(number): null for number, null in enumerate(nulls)})
-    return Node(struct, tuple(names), tuple(columns), tuple(objects), tuple(unknown), absent, is_plain)
+    return Node(struct, tuple(names), tuple(columns), tuple(objects), tuple(unknown), absent)
 
 
 def _field(column: Column, *, is_plain: bool) -> tuple[Any, Any, Any]:
@@ -255,9 +253,7 @@ def _field(column: Column, *, is_plain: bool) -> tuple[Any, Any, Any]:
     kind = _TYPES[column.type]
     if is_plain and column.path == "id":
         return _ID, UNSET, ""
-    if not column.optional:
-        return kind | None, UNSET, None
-    return (kind, None, None) if is_plain else (kind | None, UNSET, UNSET)
+    return kind | None, UNSET, UNSET if column.optional else None
 
 
 def _renew(item: Struct, node: Node) -> Struct:
@@ -290,7 +286,7 @@ def light_object(node: Node, item: Struct) -> Record:
         value = values[number]
         if column.type is Type.JSON:
             _put_text(record, node.names[number], value)
-        elif value is not UNSET and not (value is None and column.optional and node.is_plain):
+        elif value is not UNSET:
             record[node.names[number]] = value
     for number, inner in node.objects:
         value = values[number]

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from itertools import chain, zip_longest
+from itertools import zip_longest
 
 import numpy as np
 import pyarrow as pa
 
 from entra_lake.cells import Flags, Numbers, read_cells
 from entra_lake.layout import RawPart
-from entra_lake.raw import read_part
+from entra_lake.raw import read_hashed
 from entra_lake.shape import Shape
 from entra_lake.store_protocol import Store
 
@@ -53,17 +53,35 @@ class Records:
         found: str = self.table.column("record_sha256")[number].as_py()
         return found
 
+    def sha256_of(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Return the hashes of these records' bytes."""
+        found = self.table.column("record_sha256").take(pa.array(numbers, pa.int64())).to_pylist()
+        return dict(zip(numbers, found, strict=True))
+
     def take(self, chosen: Numbers) -> Records:
         """Return the records of these numbers, in their order."""
         numbers = chosen.tolist()
         lines = [self.lines[number] for number in numbers]
         return Records(
             lines=lines,
-            table=self.table.take(pa.array(chosen)),
+            table=self.table.combine_chunks().take(pa.array(chosen)),  # faster than from several chunks
             ids=[self.ids[number] for number in numbers],
             times=self.times[chosen],
             timed=self.timed[chosen],
             passes=self.passes[chosen],
+            size=sum(map(len, lines)),
+        )
+
+    def cut(self, start: int, end: int) -> Records:
+        """Return the records from one number to before another; nothing is copied."""
+        lines = self.lines[start:end]
+        return Records(
+            lines=lines,
+            table=self.table.slice(start, end - start),
+            ids=self.ids[start:end],
+            times=self.times[start:end],
+            timed=self.timed[start:end],
+            passes=self.passes[start:end],
             size=sum(map(len, lines)),
         )
 
@@ -79,13 +97,16 @@ def start_of_day(day: date) -> int:
 
 
 def sweep(store: Store, shape: Shape, day: date, parts: Sequence[RawPart]) -> Iterator[Records]:
-    """Hand on all records of the parts, window by window in the order of events; read each part once."""
+    """Hand on all records of the parts, window by window in the order of events; read each part once.
+
+    The records of a window stand in pieces that are each in the order of event time and id.
+    """
     numbers = {name: number for number, name in enumerate(pass_names(parts))}
     day_start = start_of_day(day)
     waiting: list[Records] = []
     todo = sorted(parts, key=lambda part: (part.first, part.key))
     for part, following in zip_longest(todo, todo[1:]):
-        waiting.append(_read(read_part(store, part), shape, numbers[part.pass_id], day_start))
+        waiting += _read(*read_hashed(store, part), shape, numbers[part.pass_id], day_start)
         if following is None or sum(held.size for held in waiting) >= WINDOW_BYTES:
             done, waiting = _split(waiting, following.first if following else None)
             if done:
@@ -99,17 +120,17 @@ def pass_names(parts: Iterable[RawPart]) -> list[str]:
     return sorted({part.pass_id for part in parts})
 
 
-def _read(lines: list[bytes], shape: Shape, pass_number: int, day_start: int) -> Records:
-    found = list(read_cells(lines, shape, day_start))
-    return Records(
-        lines=list(chain.from_iterable(cells.lines for cells in found)),
-        table=pa.Table.from_batches([cells.batch for cells in found]),
-        ids=list(chain.from_iterable(cells.ids for cells in found)),
-        times=np.concatenate([cells.times for cells in found]),
-        timed=np.concatenate([cells.timed for cells in found]),
-        passes=np.full(len(lines), pass_number, dtype=np.int64),
-        size=sum(map(len, lines)),
-    )
+def _read(lines: list[bytes], hashes: list[bytes], shape: Shape, pass_number: int, day_start: int) -> Iterator[Records]:
+    for cells in read_cells(lines, hashes, shape, day_start):
+        yield Records(
+            lines=cells.lines,
+            table=pa.Table.from_batches([cells.batch]),
+            ids=cells.ids,
+            times=cells.times,
+            timed=cells.timed,
+            passes=np.full(len(cells.lines), pass_number, dtype=np.int64),
+            size=sum(map(len, cells.lines)),
+        )
 
 
 def _split(waiting: list[Records], frontier: int | None) -> tuple[list[Records], list[Records]]:
@@ -119,20 +140,19 @@ def _split(waiting: list[Records], frontier: int | None) -> tuple[list[Records],
     done: list[Records] = []
     later: list[Records] = []
     for held in waiting:
-        before = held.times < frontier
-        if before.all():
-            done.append(held)
-        elif not before.any():
-            later.append(held)
-        else:
-            done.append(held.take(np.flatnonzero(before)))
-            later.append(held.take(np.flatnonzero(~before)))
+        count = int(np.searchsorted(held.times, frontier))
+        if count:
+            done.append(held if count == len(held) else held.cut(0, count))
+        if count < len(held):
+            later.append(held.cut(count, len(held)) if count else held)
     return done, later
 
 
 def _join(pieces: list[Records]) -> Records:
+    """Join pieces, those that begin first in front: mostly nothing is left to be put in order then."""
     if len(pieces) == 1:
         return pieces[0]
+    pieces.sort(key=lambda piece: (piece.times[0], piece.ids[0]))
     return Records(
         lines=[line for piece in pieces for line in piece.lines],
         table=pa.concat_tables([piece.table for piece in pieces]),

@@ -1,6 +1,6 @@
 """Changes in the directory: users, groups, roles, applications, policies. Graph: auditLogs/directoryAudits."""
 
-from entra_lake.schema import Column, Stream, Type
+from entra_lake.schema import Column, Stream, Type, Variety
 
 STREAM = Stream(
     name="directory_audits",
@@ -12,12 +12,19 @@ STREAM = Stream(
     time_digits=7,
     actor=("initiatedBy.user.id", "initiatedBy.user.userPrincipalName"),
     columns=(
-        Column("id", Type.STRING, "id", "Id of the record; not always a GUID, and it may hold spaces."),
+        Column(
+            "id",
+            Type.STRING,
+            "id",
+            "Id of the record; not always a GUID, and it may hold spaces.",
+            variety=Variety.EACH,
+        ),
         Column(
             "activity_date_time",
             Type.STRING,
             "activityDateTime",
             "The event's time, exactly as Graph wrote it, up to 100 ns.",
+            variety=Variety.MANY,
         ),
         Column(
             "activity_display_name",
@@ -36,25 +43,36 @@ STREAM = Stream(
             values=("success", "failure", "timeout", "unknownFutureValue"),
         ),
         Column("result_reason", Type.STRING, "resultReason", "Why it failed; empty on success."),
-        Column("correlation_id", Type.STRING, "correlationId", "Joins the records of one action."),
-        Column("initiated_by_user_id", Type.STRING, "initiatedBy.user.id", "Object id of the person who acted."),
+        Column(
+            "correlation_id", Type.STRING, "correlationId", "Joins the records of one action.", variety=Variety.EACH
+        ),
+        Column(
+            "initiated_by_user_id",
+            Type.STRING,
+            "initiatedBy.user.id",
+            "Object id of the person who acted.",
+            variety=Variety.MANY,
+        ),
         Column(
             "initiated_by_user_user_principal_name",
             Type.STRING,
             "initiatedBy.user.userPrincipalName",
             "Sign-in name of the person who acted.",
+            variety=Variety.MANY,
         ),
         Column(
             "initiated_by_user_display_name",
             Type.STRING,
             "initiatedBy.user.displayName",
             "Name of the person who acted.",
+            variety=Variety.MANY,
         ),
         Column(
             "initiated_by_user_ip_address",
             Type.STRING,
             "initiatedBy.user.ipAddress",
             "Address that the person acted from.",
+            variety=Variety.MANY,
         ),
         Column(
             "initiated_by_user_user_type",
@@ -103,6 +121,7 @@ STREAM = Stream(
             Type.JSON,
             "targetResources",
             "What was changed: id, displayName, type, userPrincipalName, groupType, modifiedProperties; JSON text.",
+            variety=Variety.EACH,
         ),
         Column("target_resource_ids", Type.STRINGS, "targetResources.id", "Ids of what was changed, for filters."),
         Column(

@@ -1,6 +1,6 @@
 """Interactive sign-ins of users, one record per attempt. Graph: auditLogs/signIns."""
 
-from entra_lake.schema import Column, Stream, Type
+from entra_lake.schema import Column, Stream, Type, Variety
 
 _RISK_LEVELS = ("low", "medium", "high", "hidden", "none", "unknownFutureValue")
 _RISK_DETAILS = (
@@ -36,12 +36,34 @@ STREAM = Stream(
     description="Interactive sign-ins of users; v1.0 serves no non-interactive or service principal sign-ins.",
     columns=(
         Column(
-            "id", Type.STRING, "id", "Id of the sign-in, which is also the request id that users see on error pages."
+            "id",
+            Type.STRING,
+            "id",
+            "Id of the sign-in, which is also the request id that users see on error pages.",
+            variety=Variety.EACH,
         ),
-        Column("created_date_time", Type.STRING, "createdDateTime", "The event's time, exactly as Graph wrote it."),
-        Column("user_id", Type.STRING, "userId", "Object id of the user."),
-        Column("user_principal_name", Type.STRING, "userPrincipalName", "Sign-in name; a GUID or empty at times."),
-        Column("user_display_name", Type.STRING, "userDisplayName", "The user's name as shown at that moment."),
+        Column(
+            "created_date_time",
+            Type.STRING,
+            "createdDateTime",
+            "The event's time, exactly as Graph wrote it.",
+            variety=Variety.MANY,
+        ),
+        Column("user_id", Type.STRING, "userId", "Object id of the user.", variety=Variety.MANY),
+        Column(
+            "user_principal_name",
+            Type.STRING,
+            "userPrincipalName",
+            "Sign-in name; a GUID or empty at times.",
+            variety=Variety.MANY,
+        ),
+        Column(
+            "user_display_name",
+            Type.STRING,
+            "userDisplayName",
+            "The user's name as shown at that moment.",
+            variety=Variety.MANY,
+        ),
         Column("app_id", Type.STRING, "appId", "Client id of the application signed in to."),
         Column("app_display_name", Type.STRING, "appDisplayName", "Name of the application signed in to."),
         Column("resource_id", Type.STRING, "resourceId", "Id of the resource that the token is for."),
@@ -63,7 +85,11 @@ STREAM = Stream(
             "Name of the service principal, empty for users.",
         ),
         Column(
-            "ip_address", Type.STRING, "ipAddress", "Address that the sign-in came from; Graph may mask its last part."
+            "ip_address",
+            Type.STRING,
+            "ipAddress",
+            "Address that the sign-in came from; Graph may mask its last part.",
+            variety=Variety.MANY,
         ),
         Column(
             "user_agent",
@@ -78,7 +104,9 @@ STREAM = Stream(
             "Kind of client; Exchange ActiveSync, IMAP, POP and SMTP mean legacy authentication.",
         ),
         Column("is_interactive", Type.BOOLEAN, "isInteractive", "Whether a person was asked for something."),
-        Column("correlation_id", Type.STRING, "correlationId", "Joins the records of one attempt."),
+        Column(
+            "correlation_id", Type.STRING, "correlationId", "Joins the records of one attempt.", variety=Variety.EACH
+        ),
         Column(
             "conditional_access_status",
             Type.STRING,
@@ -97,13 +125,18 @@ STREAM = Stream(
             "More on how the attempt ended, such as how MFA was satisfied.",
         ),
         Column(
-            "device_detail_device_id", Type.STRING, "deviceDetail.deviceId", "Id of a registered device, else empty."
+            "device_detail_device_id",
+            Type.STRING,
+            "deviceDetail.deviceId",
+            "Id of a registered device, else empty.",
+            variety=Variety.MANY,
         ),
         Column(
             "device_detail_display_name",
             Type.STRING,
             "deviceDetail.displayName",
             "Name of a registered device, else empty.",
+            variety=Variety.MANY,
         ),
         Column("device_detail_operating_system", Type.STRING, "deviceDetail.operatingSystem", "Operating system."),
         Column("device_detail_browser", Type.STRING, "deviceDetail.browser", "Browser and its version."),
