@@ -160,7 +160,7 @@ def _report(found: Mapping[str, Read], stored: Mapping[str, Stored]) -> Report:
 _NOTE = (
     "Gzipped pages: those of the streams that the question is about; whoever keeps JSON reads all of them. Unsorted: "
     "the same rows with pyarrow's defaults. The organisation has a person for every 20 sign-ins, 400 cities, user "
-    "agents of a year, and 12 policies that decide by person and application."
+    "agents of a year, and 22 policies that decide by person and application."
 )
 
 
