@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from entra_lake.arrow import encoded, equally_long, record_schema, repeated_columns
-from entra_lake.columns import flat_columns, plain_columns
+from entra_lake.columns import flat_columns
 from entra_lake.flatten import parse_time
 from entra_lake.identity import locate
 from entra_lake.shape import Shape, Struct
@@ -51,42 +51,22 @@ class Cells:
 
 
 def read_cells(lines: Sequence[bytes], hashes: Sequence[bytes], shape: Shape, day_start: int) -> Iterator[Cells]:
-    """Read lines, piece by piece: plain ones first, those that are odd in some way behind them.
+    """Read lines, piece by piece.
 
     :param hashes: the SHA-256 of each line.
     """
-    odd: list[int] = []
-    for piece in _pieces(range(len(lines))):
-        places, structs = piece, shape.read_plain(_chosen(lines, piece))
-        if None in structs:
-            odd += [place for place, item in zip(piece, structs, strict=True) if item is None]
-            places = [place for place, item in zip(piece, structs, strict=True) if item is not None]
-            structs = [item for item in structs if item is not None]
-        if places:
-            yield _cells(_chosen(lines, places), _chosen(hashes, places), structs, shape, day_start, is_plain=True)
-        del structs  # the objects of two pieces at one time would take twice the memory
-    for places in _pieces(odd):
-        some = _chosen(lines, places)
-        yield _cells(some, _chosen(hashes, places), shape.read(some), shape, day_start, is_plain=False)
-
-
-def _pieces(places: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(places), PIECE_RECORDS):
-        yield places[start : start + PIECE_RECORDS]
+    for start in range(0, len(lines), PIECE_RECORDS):
+        piece = lines[start : start + PIECE_RECORDS]
+        # Nothing here holds the structs: those of two pieces at one time would take twice the memory.
+        yield _cells(piece, hashes[start : start + PIECE_RECORDS], shape.read_quickly(piece), shape, day_start)
 
 
 def _chosen(values: Sequence[_T], places: Sequence[int]) -> list[_T]:
     return [values[place] for place in places]
 
 
-def _cells(  # noqa: PLR0913 - a line, its hash and what was read of it
-    lines: list[bytes],
-    hashes: list[bytes],
-    structs: Sequence[Struct | None],
-    shape: Shape,
-    day_start: int,
-    *,
-    is_plain: bool,
+def _cells(
+    lines: Sequence[bytes], hashes: Sequence[bytes], structs: Sequence[Struct | None], shape: Shape, day_start: int
 ) -> Cells:
     names, times, timed = _names_and_times(lines, structs, shape, day_start)
     ids = [name or f"sha256:{sha256.hex()}" for name, sha256 in zip(names, hashes, strict=True)]
@@ -95,7 +75,7 @@ def _cells(  # noqa: PLR0913 - a line, its hash and what was read of it
         places = order.tolist()
         lines, hashes, ids = _chosen(lines, places), _chosen(hashes, places), _chosen(ids, places)
         structs, times, timed = _chosen(structs, places), times[order], timed[order]
-    flat = plain_columns(structs, shape) if is_plain else flat_columns(lines, structs, ids, shape)
+    flat = flat_columns(lines, structs, ids, shape)
     columns = {
         **flat.columns,
         "record_sha256": equally_long(b"".join(hashes).hex(), len(lines)),
@@ -104,7 +84,7 @@ def _cells(  # noqa: PLR0913 - a line, its hash and what was read of it
     schema = record_schema(shape.stream)
     columns |= {name: encoded(columns[name]) for name in repeated_columns(shape.stream)}
     batch = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
-    return Cells(lines, batch, ids, times, timed)
+    return Cells(list(lines), batch, ids, times, timed)
 
 
 def in_order(times: Numbers, ids: Sequence[str]) -> Numbers | None:

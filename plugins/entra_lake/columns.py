@@ -21,6 +21,8 @@ from entra_lake.schema import Column, Stream, Type, Variety
 from entra_lake.shape import NO_TEXT, Node, Shape, Struct, slow_row
 
 Flags = npt.NDArray[np.bool_]
+#: Of two texts that are equal in every so manieth byte, the rest is compared.
+_SAMPLED = 61
 
 
 @dataclass
@@ -37,24 +39,18 @@ def flat_columns(lines: Sequence[bytes], structs: Sequence[Struct | None], ids: 
     :param structs: what `shape` has read of each line; None where `flatten` must take it.
     :param ids: what stands for each record's id.
     """
-    get_id = shape.get_id
-    slow = [n for n, item in enumerate(structs) if item is None or get_id(item) != ids[n]]
+    get_id, plain = shape.get_id, shape.node.plain
+    odd = [place for place, item in enumerate(structs) if type(item) is not plain]
+    slow = [place for place in odd if structs[place] is None or get_id(structs[place]) != ids[place]]
     rows = {place: _slow_row(lines[place], ids[place], shape.stream) for place in slow}
-    whole = structs
-    if rows or set(map(type, structs)) != {shape.node.kind}:
-        whole = [shape.of_row(rows[n]) if n in rows else shape.renew(item) for n, item in enumerate(structs)]
-    return _flat(whole, shape, shape.node, rows)
+    whole = {place: shape.of_row(rows[place]) if place in rows else shape.renew(structs[place]) for place in odd}
+    return _flat(_with_each(structs, whole), shape, odd, rows)
 
 
-def plain_columns(structs: Sequence[Struct], shape: Shape) -> Flat:
-    """Return what `flat_columns` gives for records that `shape.read_plain` has read."""
-    return _flat(structs, shape, shape.plain, {})
-
-
-def _flat(structs: Sequence[Struct], shape: Shape, node: Node, rows: Mapping[int, Row]) -> Flat:
-    """Return the columns of structs of the node; those of some places are given as rows."""
-    walk = _Walk(len(structs), shape)
-    walk.object(structs, node, ())
+def _flat(structs: Sequence[Struct], shape: Shape, odd: Sequence[int], rows: Mapping[int, Row]) -> Flat:
+    """Return the columns of structs; those of some odd places are given as rows."""
+    walk = _Walk(len(structs), shape, odd)
+    walk.object(structs, shape.node, ())
     columns = walk.columns
     for path, derived in derived_of(shape.stream).items():
         given = {place: [row[column.name] for column in derived.columns] for place, row in rows.items()}
@@ -77,8 +73,9 @@ def _slow_row(line: bytes, record_id: str, stream: Stream) -> Row:
 class _Walk:
     """A walk over the objects of many records at once."""
 
-    def __init__(self, size: int, shape: Shape) -> None:
+    def __init__(self, size: int, shape: Shape, odd: Sequence[int]) -> None:
         self._size = size
+        self._odd = odd  # only these leave something out
         self.columns: dict[str, pa.Array] = {}
         self.texts: dict[str, list[bytes]] = {}
         self.leftovers = Leftovers(shape)
@@ -107,9 +104,10 @@ class _Walk:
             self._nulls(node)
             return np.ones(len(items), dtype=bool)
         gone: Flags | None = None
-        if kinds != {node.kind}:
-            kind = node.kind
-            places = [place for place, item in enumerate(items) if type(item) is not kind]
+        if not kinds <= node.kinds:
+            own = node.kinds
+            suspects = range(len(items)) if type(None) in kinds else self._odd
+            places = [place for place in suspects if type(items[place]) not in own]
             self.leftovers.note_absent((place for place in places if items[place] is UNSET), path)
             gone = np.zeros(len(items), dtype=bool)
             gone[places] = True
@@ -153,7 +151,7 @@ class _Walk:
 
     def _without_gaps(self, values: Sequence[Any], path: Path) -> Sequence[Any]:
         """Put None for members that are left out, and note their records."""
-        places = [number for number, value in enumerate(values) if value is UNSET]
+        places = [place for place in self._odd if values[place] is UNSET]
         self.leftovers.note_absent(places, path)
         return _with(values, places, None)
 
@@ -188,10 +186,18 @@ class _Walk:
 def _distinct(values: Iterable[Any]) -> tuple[list[bytes], Sequence[int]]:
     """Return each text once, and the number of the one that stands in each place.
 
-    Collections are long and repeat: all of them at once would not stay in the processor's cache.
+    Collections are long and repeat: all of them at once would not stay in the processor's cache, and to hash each would
+    take longer than to compare it with the last one that looks like it.
     """
     numbers: dict[bytes, int] = {}
-    places = [numbers.setdefault(text, len(numbers)) for text in map(bytes, values)]
+    alike: dict[bytes, tuple[bytes, int]] = {}
+    places = []
+    for text in map(bytes, values):
+        sample = text[::_SAMPLED]
+        known = alike.get(sample)
+        if known is None or known[0] != text:
+            known = alike[sample] = text, numbers.setdefault(text, len(numbers))
+        places.append(known[1])
     return list(numbers), places
 
 
@@ -206,14 +212,19 @@ def _dictionary(texts: Sequence[bytes | None], numbers: Sequence[int]) -> pa.Arr
     return pa.DictionaryArray.from_arrays(pa.array(ranks[indices], mask=~is_text[indices]), held)
 
 
-def _with(values: Sequence[Any], places: Sequence[int], value: Any) -> Sequence[Any]:  # noqa: ANN401
-    """Return the values with another one at these places."""
-    if not places:
+def _with_each(values: Sequence[Any], others: Mapping[int, Any]) -> Sequence[Any]:
+    """Return the values with others at some places."""
+    if not others:
         return values
     changed = list(values)
-    for place in places:
+    for place, value in others.items():
         changed[place] = value
     return changed
+
+
+def _with(values: Sequence[Any], places: Sequence[int], value: Any) -> Sequence[Any]:  # noqa: ANN401
+    """Return the values with another one at these places."""
+    return _with_each(values, dict.fromkeys(places, value))
 
 
 def _texts(values: Sequence[Any]) -> pa.Array:

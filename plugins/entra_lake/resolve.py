@@ -122,7 +122,9 @@ def quick_contents(lines: Sequence[bytes]) -> list[bytes] | None:
     """
     try:
         records = [{name: bytes(text) for name, text in _MEMBERS.decode(line).items()} for line in lines]
-        same = {name for name, text in records[0].items() if all(other.get(name) == text for other in records[1:])}
+        first, same = records[0], set(records[0])
+        for other in records[1:]:
+            same = {name for name in same if other.get(name) == first[name]}
         return [_text(record, same) for record in records]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

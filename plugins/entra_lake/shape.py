@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -52,6 +52,7 @@ class Node:
     """An object of a record: the struct that reads it, and what its fields are, in their order.
 
     :param kind: the struct's type.
+    :param plain: the same fields for records that leave nothing out: quicker to read, and what it refuses is odd.
     :param columns: field number to column.
     :param objects: field number to the object inside.
     :param learned: field number to the name of a member that no column knows.
@@ -59,11 +60,17 @@ class Node:
     """
 
     kind: type[Struct]
+    plain: type[Struct]
     names: tuple[str, ...]
     columns: tuple[tuple[int, Column], ...]
     objects: tuple[tuple[int, Node], ...]
     learned: tuple[tuple[int, str], ...]
     absent: Struct = field(repr=False)
+
+    @cached_property
+    def kinds(self) -> frozenset[type]:
+        """Return the types whose fields are this node's."""
+        return frozenset({self.kind, self.plain})
 
 
 class Shape:
@@ -103,15 +110,19 @@ class Shape:
             found = [item if item is None else self.renew(item) for item in found]
         return found
 
-    def read_plain(self, lines: Sequence[bytes]) -> list[Struct | None]:
-        """Return each record as a struct of `plain`; None for those that `read` must take."""
+    def read_quickly(self, lines: Sequence[bytes]) -> list[Struct | None]:
+        """Return what `read` does, plain records as the node's plain struct."""
         if not self._has_looked:
             self._look(lines[:_FIRST_LOOK])
-        return _decode(self._plain_decoder, lines)
+        found = _decode(self._plain_decoder, lines)
+        odd = [number for number, item in enumerate(found) if item is None] if None in found else []
+        for number, item in zip(odd, self.read([lines[number] for number in odd]) if odd else (), strict=True):
+            found[number] = item
+        return found
 
     def renew(self, item: Struct) -> Struct:
         """Return the struct with the fields that were learned since it was read."""
-        return item if type(item) is self.node.kind else _renew(item, self.node)
+        return item if type(item) in self.node.kinds else _renew(item, self.node)
 
     def of_row(self, row: Mapping[str, Any]) -> Struct:
         """Return the struct whose columns hold what the row holds."""
@@ -121,9 +132,8 @@ class Shape:
         self._learned = learned
         tree = column_tree(self.stream)
         self.node = _node(tree, learned, "Record")
-        self.plain = _node(tree, learned, "Plain", is_plain=True)
         self._decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(self.node.kind)
-        self._plain_decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(self.plain.kind)
+        self._plain_decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(self.node.plain)
 
     def _look(self, lines: Sequence[bytes]) -> None:
         """Learn from the first records, before many are read without what these teach."""
@@ -212,48 +222,50 @@ def _struct_name(number: int) -> str:
     return f"f{number}"
 
 
-def _node(tree: Tree, learned: Paths, name: str, *, is_plain: bool = False) -> Node:
-    """Make the struct of one object; fields are numbered, for Graph's names need not be Python's."""
+def _node(tree: Tree, learned: Paths, name: str) -> Node:
+    """Make the structs of one object; fields are numbered, for Graph's names need not be Python's."""
     names = [*tree, *sorted({path[0] for path in learned if len(path) == 1})]
     columns, objects, unknown = [], [], []
     fields: list[tuple[str, Any, Any]] = []
+    plain: list[tuple[str, Any, Any]] = []
     nulls: list[Any] = []
     default: Any
-    null: Any
     for number, key in enumerate(names):
-        inner = tree.get(key)
-        kind: Any
+        inner, at = tree.get(key), _struct_name(number)
         if inner is None:
             unknown.append((number, key))
-            kind, default, null = Raw, NO_TEXT, NO_TEXT
+            kinds: tuple[Any, Any] = (Raw, Raw)
+            default, null, may_lack = NO_TEXT, NO_TEXT, True
         elif isinstance(inner, dict):
             paths = frozenset(path[1:] for path in learned if path[0] == key and len(path) > 1)
-            node = _node(inner, paths, f"{name}_{number}", is_plain=is_plain)
+            node = _node(inner, paths, f"{name}_{number}")
             objects.append((number, node))
-            kind, default, null = node.kind | None, UNSET, None
+            kinds, default, null, may_lack = (node.kind | None, node.plain | None), UNSET, None, False
         else:
             columns.append((number, inner))
-            kind, default, null = _field(inner, is_plain=is_plain)
-        if is_plain and inner is not None and not (isinstance(inner, Column) and inner.optional):
-            default = msgspec.NODEFAULT
-        elif default is UNSET:
-            kind |= UnsetType
-        fields.append((_struct_name(number), kind, default))
+            kinds, default, null = _field(inner)
+            may_lack = inner.optional
+        fields.append((at, kinds[0] | UnsetType if default is UNSET else kinds[0], default))
+        if may_lack:
+            plain.append((at, kinds[1] | UnsetType if default is UNSET else kinds[1], default))
+        else:
+            plain.append((at, kinds[1], msgspec.NODEFAULT))
         nulls.append(null)
     rename = {_struct_name(number): key for number, key in enumerate(names)}
-    struct = msgspec.defstruct(name, fields, rename=rename, gc=False, kw_only=True, forbid_unknown_fields=True)
-    absent = struct(**{_struct_name(number): null for number, null in enumerate(nulls)})
-    return Node(struct, tuple(names), tuple(columns), tuple(objects), tuple(unknown), absent)
+    kind, quick = (
+        msgspec.defstruct(title, own, rename=rename, gc=False, kw_only=True, forbid_unknown_fields=True)
+        for title, own in ((name, fields), (f"Plain{name}", plain))
+    )
+    absent = kind(**{_struct_name(number): null for number, null in enumerate(nulls)})
+    return Node(kind, quick, tuple(names), tuple(columns), tuple(objects), tuple(unknown), absent)
 
 
-def _field(column: Column, *, is_plain: bool) -> tuple[Any, Any, Any]:
-    """Return type, default, and what stands for the column in a null object."""
+def _field(column: Column) -> tuple[tuple[Any, Any], Any, Any]:
+    """Return the types in both structs, the default, and what stands for the column in a null object."""
     if column.type is Type.JSON:
-        return Raw, NO_TEXT, (NO_TEXT if column.optional else NULL_TEXT)
-    kind = _TYPES[column.type]
-    if is_plain and column.path == "id":
-        return _ID, UNSET, ""
-    return kind | None, UNSET, UNSET if column.optional else None
+        return (Raw, Raw), NO_TEXT, (NO_TEXT if column.optional else NULL_TEXT)
+    kind = _TYPES[column.type] | None
+    return (kind, _ID if column.path == "id" else kind), UNSET, UNSET if column.optional else None
 
 
 def _renew(item: Struct, node: Node) -> Struct:
