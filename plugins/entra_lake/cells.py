@@ -18,7 +18,8 @@ from entra_lake.arrow import encoded, equally_long, record_schema, repeated_colu
 from entra_lake.columns import flat_columns
 from entra_lake.flatten import parse_time
 from entra_lake.identity import locate
-from entra_lake.shape import Shape, Struct
+from entra_lake.shape import Shape
+from entra_lake.structs import Struct
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

@@ -18,7 +18,8 @@ from entra_lake.filters import derived_of
 from entra_lake.flatten import Row, hold, replace_id
 from entra_lake.odd import Leftovers, Path
 from entra_lake.schema import Column, Stream, Type, Variety
-from entra_lake.shape import NO_TEXT, Node, Shape, Struct, slow_row
+from entra_lake.shape import Shape, slow_row
+from entra_lake.structs import NO_TEXT, Node, Struct
 
 Flags = npt.NDArray[np.bool_]
 #: Of two texts that are equal in every so manieth byte, the rest is compared.

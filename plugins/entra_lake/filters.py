@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from entra_lake.arrow import ARROW_TYPES
 from entra_lake.flatten import strings
 from entra_lake.schema import Column, Stream, Type
-from entra_lake.shape import parse_value
+from entra_lake.structs import parse_value
 
 FilterCells = list[list[str] | None]
 Keys = tuple[str, ...]

@@ -7,7 +7,8 @@ from typing import Any
 
 from entra_lake.flatten import ABSENT, Tree, column_tree
 from entra_lake.json_text import json_text
-from entra_lake.shape import Node, Shape, Struct, light_object, parse_value
+from entra_lake.shape import Shape
+from entra_lake.structs import Node, Struct, light_object, parse_value
 
 #: The names that lead to a member.
 Path = tuple[str, ...]
