@@ -121,7 +121,7 @@ def quick_contents(lines: Sequence[bytes]) -> list[bytes] | None:
     A record that changes keeps most of its members as they were: only those are read whose bytes differ.
     """
     try:
-        records = [{name: bytes(text) for name, text in _MEMBERS.decode(line).items()} for line in lines]
+        records = [_MEMBERS.decode(line) for line in lines]
         first, same = records[0], set(records[0])
         for other in records[1:]:
             same = {name for name in same if other.get(name) == first[name]}
@@ -130,7 +130,7 @@ def quick_contents(lines: Sequence[bytes]) -> list[bytes] | None:
         return None
 
 
-def _text(record: Mapping[str, bytes], same: Container[str]) -> bytes:
+def _text(record: Mapping[str, msgspec.Raw], same: Container[str]) -> bytes:
     found = {name: msgspec.json.decode(text) for name, text in record.items() if name not in same}
     return msgspec.json.encode(found, order="sorted")
 

@@ -72,11 +72,13 @@ class Shape:
         """Return what `read` does, plain records as the node's plain struct."""
         if not self._has_looked:
             self._look(lines[:_FIRST_LOOK])
-        found = _decode(self._plain_decoder, lines)
-        odd = [number for number, item in enumerate(found) if item is None] if None in found else []
-        for number, item in zip(odd, self.read([lines[number] for number in odd]) if odd else (), strict=True):
+        node, found = self.node, _decode(self._plain_decoder, lines)
+        if None not in found:
+            return found
+        odd = [number for number, item in enumerate(found) if item is None]
+        for number, item in zip(odd, self.read([lines[number] for number in odd]), strict=True):
             found[number] = item
-        return found
+        return found if self.node is node else self.read_quickly(lines)  # the plain ones lack what was learned
 
     def renew(self, item: Struct) -> Struct:
         """Return the struct with the fields that were learned since it was read."""
