@@ -269,6 +269,13 @@ def test_time_runs_out_between_days(lake: Lake, days: VerifiedDays, tmp_path: Pa
     lake = with_rules(lake, tmp_path / "own")
     for day in (BEFORE, DAY):
         days.put(AUDITS, day, [hit(day, day)])
+    replace = lake.store.replace
+
+    def take_a_second(name: str, content: Any, etag: str | None) -> str | None:
+        lake.clock.sleep(1)
+        return replace(name, content, etag)
+
+    lake.store.replace = take_a_second  # type: ignore[method-assign]
     done = examine(lake, [BEFORE, DAY], longest_seconds=0)
     assert done.left
     assert [row["dt"] for row in findings(lake)] == ["2026-11-22"]
