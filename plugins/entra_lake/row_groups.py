@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 #: Of Arrow memory.
-ROW_GROUP_BYTES = 24 * 1024 * 1024
+ROW_GROUP_BYTES = 16 * 1024 * 1024
 #: A footer grows with its row groups, and readers load it whole: large days get larger groups.
 MOST_ROW_GROUPS = 90
 #: A group that is fuller than this when its texts stand once is not worth waiting for more.
