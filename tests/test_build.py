@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from entra_lake.errors import DataError, ShrinkRefusedError
 from entra_lake.flatten import unflatten
 from entra_lake.identity import canonical, identify
 from entra_lake.lake import Lake
-from entra_lake.layout import lake_key, raw_prefix
+from entra_lake.layout import lake_key, raw_key, raw_prefix
 from entra_lake.load import build_if_needed, load, transform
 from entra_lake.raw import PART_RECORDS, RawWriter, list_parts
 from entra_lake.streams import STREAMS
@@ -158,6 +159,15 @@ def test_a_part_with_other_records_is_named(
     assert lake.store.replace(part.key, zstandard.compress(content), found[1])
     with pytest.raises(DataError, match="noncurrent version"):
         build(lake, tmp_path)
+
+
+def test_parts_of_older_lakes_are_read(cloud: Sandbox, lake: Lake, tmp_path: Path) -> None:
+    """Keys once held the hash of the part's content, and not of its records' hashes."""
+    content = b"".join(json.dumps(record(number)).encode() + b"\n" for number in range(3))
+    facts = {"first": start_of_day(DAY), "last": start_of_day(DAY), "records": 3}
+    key = raw_key(SIGN_INS, DAY, PASSES[0], **facts, sha256=hashlib.sha256(content).hexdigest())
+    lake.store.create(key, zstandard.compress(content))
+    assert len(build(lake, tmp_path)) == 3
 
 
 def test_fewer_ids_than_the_lake_holds_are_refused(cloud: Sandbox, lake: Lake) -> None:
