@@ -48,11 +48,6 @@ class Records:
         """Return how many there are."""
         return len(self.lines)
 
-    def sha256(self, number: int) -> str:
-        """Return the hash of a record's bytes."""
-        found: str = self.table.column("record_sha256")[number].as_py()
-        return found
-
     def sha256_of(self, numbers: Sequence[int]) -> dict[int, str]:
         """Return the hashes of these records' bytes."""
         found = self.table.column("record_sha256").take(pa.array(numbers, pa.int64())).to_pylist()
