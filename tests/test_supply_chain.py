@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,18 @@ def test_every_known_secret_has_a_reason() -> None:
     known = yaml.safe_load(KNOWN.read_text())
     assert known
     assert [name for name, item in known.items() if not item["why"] or not (REPOSITORY / name).exists()] == []
+
+
+@pytest.mark.parametrize("environment", [Path(sys.prefix), LINT.parent], ids=["lake", "lint"])
+def test_no_two_packages_bring_the_same_file(environment: Path) -> None:
+    """What runs is what is locked: of two packages with the same modules, that which was installed last would run."""
+    folder = next(environment.glob("lib/python3*/site-packages"))
+    owners: dict[str, set[str]] = defaultdict(set)
+    for package in distributions(path=[str(folder)]):
+        for file in package.files or ():
+            owners[str(file)].add(package.metadata["Name"])
+    assert len(owners) > 1000
+    assert {file: names for file, names in owners.items() if len(names) > 1 and not file.endswith(".pyc")} == {}
 
 
 @pytest.mark.slow
