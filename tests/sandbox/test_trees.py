@@ -10,16 +10,18 @@ from sandbox.aws.trees import copy_tree
 from sandbox.aws.trino_lint import parse, resolve
 
 SQL = """
--- who
-WITH a AS (SELECT id, n FROM db.t WHERE n IN (1, 2) /* few */)
+WITH a AS (SELECT id, n FROM db.t WHERE n IN (1, 2))
 SELECT a.id, CAST(b.n AS varchar) AS n FROM a JOIN db.t AS b ON b.id = a.id ORDER BY a.n DESC LIMIT 3
 """
 
 
 def make_tree() -> exp.Expression:
-    """Return a tree with types, comments and places."""
+    """Return a tree with types, comments and places; what a statement says in comments does not outlive `resolve`."""
     schema = MappingSchema({"db": {"t": {"id": "varchar", "n": "bigint"}}}, dialect="athena")
-    return resolve(parse(SQL), schema, "db")
+    tree = resolve(parse(SQL), schema, "db")
+    for number, node in enumerate(tree.find_all(exp.Column)):
+        node.add_comments([f"column {number}"])
+    return tree
 
 
 def test_a_copy_is_equal() -> None:
