@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
+from due_world import DAY, LAKE, ONE_DAY, TWO_STREAMS, manifest_of, noon, one_pass, read_at
 from entra_lake.coverage import coverage, percentile
 from entra_lake.day_state import State
 from entra_lake.due import Reason
 from entra_lake.lake_facts import StreamFacts
-from test_due import DAY, LAKE, ONE_DAY, TWO_STREAMS, manifest_of, noon, one_pass, read_at
 
 NOW = noon(1)  # 2026-11-23, noon
 BEFORE = DAY - ONE_DAY

@@ -1,392 +1,50 @@
-"""What is owed, and what is known of a day: decided by manifests, lake and clock alone."""
+"""What is owed: decided by manifests, lake and clock alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from due_world import (
+    DAY,
+    DAY_START,
+    HOUR,
+    LAKE,
+    ONE_DAY,
+    TICK,
+    TWO_STREAMS,
+    WEEK,
+    World,
+    lakes,
+    manifest_of,
+    moments,
+    noon,
+    one_pass,
+    outcomes,
+    read_at,
+)
 from entra_lake.day_state import MOST_REPEATS, State, readings, state
 from entra_lake.due import (
-    FIRST_OVERDUE_AFTER,
-    OVERDUE_AFTER,
     PRIORITY,
-    SAFE,
-    UNKNOWN_REQUESTS,
-    Due,
     Reason,
-    affordable,
     due,
-    endangered,
-    estimate_requests,
     is_safe,
     lost_days,
     owed,
 )
-from entra_lake.errors import ConfigurationError, RetentionError
-from entra_lake.lake_facts import LakeFacts, age_of, expires_at, first_due_at, hours_to_expiry, start_of_age
-from entra_lake.manifest import Manifest, add_passes
-from entra_lake.passes import PassReport, SliceReport, summarise
-from entra_lake.rereading import DEFAULT_AGES, default_ages, planned_ages
-from entra_lake.settings import LakeSettings
-from entra_lake.slices import Slice, check_day, iso
-
-DAY = date(2026, 11, 22)
-DAY_START = datetime(2026, 11, 22, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-ONE_DAY = timedelta(days=1)
-TICK = timedelta.resolution
-LAKE = LakeFacts(
-    tenant_id="t", collect_from=date(2026, 10, 1), retention_days=30, reread_ages=DEFAULT_AGES, streams=("sign_ins",)
-)
-WEEK = replace(LAKE, retention_days=7, reread_ages=default_ages(7))
-TWO_STREAMS = replace(LAKE, streams=("sign_ins", "directory_audits"))
-
-
-def one_pass(day: date, at: datetime, *, window: Slice | None = None, **counts: Any) -> PassReport:
-    """Return a pass over the day in one slice, started at this time."""
-    span = window or Slice.of_day(day)
-    bounds = {"start": iso(span.start), "end": iso(span.end)}
-    return PassReport(
-        pass_id=f"{at:%Y%m%dT%H%M%SZ}-00000000",
-        run_id="run",
-        started_at=iso(at),
-        finished_at=iso(at + HOUR),
-        slices=(SliceReport(**bounds, **{"pages": 3, **counts}),),
-        **bounds,
-    )
-
-
-def manifest_of(day: date, *passes: PassReport, known: Manifest | None = None, **members: Any) -> Manifest:
-    """Return the manifest that acknowledges these passes, behind those of an earlier one."""
-    return Manifest(
-        stream="sign_ins",
-        day=str(day),
-        tenant_id="t",
-        committed_at="2026-11-23T07:00:00Z",
-        passes=add_passes(known.passes if known else (), map(summarise, passes)),
-        athena={},
-        **{"retention_days": 30, "object": {}, **members},
-    )
-
-
-def read_at(*ages: int, day: date = DAY, **counts: Any) -> Manifest:
-    """Return the manifest of a day that was read at noon of these ages, the last time with these counts."""
-    moments = [start_of_age(day, age) + 12 * HOUR for age in ages]
-    return manifest_of(day, *[one_pass(day, at) for at in moments[:-1]], one_pass(day, moments[-1], **counts))
-
-
-def noon(age: int, day: date = DAY) -> datetime:
-    """Return noon of the day that many days later."""
-    return start_of_age(day, age) + 12 * HOUR
-
-
-class World:
-    """A lake of manifests that pays what is due."""
-
-    def __init__(self, lake: LakeFacts) -> None:
-        self.lake = lake
-        self.manifests: dict[tuple[str, date], Manifest] = {}
-        self.paid: list[tuple[datetime, Due]] = []
-
-    def due(self, now: datetime) -> list[Due]:
-        return due(now, self.manifests, self.lake)
-
-    def read(self, item: Due, now: datetime, **counts: Any) -> None:
-        """Read a day that is due; Graph must not refuse it."""
-        check_day(item.day, now, self.lake.retention_days)
-        key = (item.stream, item.day)
-        done = one_pass(item.day, now, **counts)
-        self.manifests[key] = manifest_of(
-            item.day, done, known=self.manifests.get(key), retention_days=self.lake.retention_days
-        )
-        self.paid.append((now, item))
-
-    def pay(self, now: datetime, most: int | None = None, **counts: Any) -> list[Due]:
-        """Read what is due, the most urgent first."""
-        items = self.due(now)[:most]
-        for item in items:
-            self.read(item, now, **counts)
-        return items
-
-    def run(self, begin: datetime, end: datetime, step: timedelta = ONE_DAY, most: int | None = None) -> None:
-        """Pay at regular times."""
-        while begin < end:
-            self.pay(begin, most)
-            begin += step
-
-    def states(self, now: datetime) -> dict[date, State]:
-        """Return the states of the days of the first stream, from the first in scope to yesterday."""
-        days = (self.lake.collect_from + ONE_DAY * number for number in range(age_of(self.lake.collect_from, now)))
-        stream = self.lake.streams[0]
-        return {day: state(self.manifests.get((stream, day)), now, self.lake, day) for day in days}
-
-
-#: Moments of a few weeks, to the minute, often at midnight and at seven.
-moments = st.builds(
-    lambda age, minute: start_of_age(DAY, age) + timedelta(minutes=minute),
-    st.integers(0, 34),
-    st.sampled_from((0, 1, 419, 420, 421, 720, 1439)) | st.integers(0, 1439),
-)
-outcomes = st.fixed_dictionaries(
-    {},
-    optional={"new": st.just(4), "changed": st.just(2), "missing": st.just(1), "failed": st.just("invalid JSON")},
-)
-#: A day's manifest after passes at any times with any outcomes.
-manifests = st.lists(st.tuples(moments, outcomes), max_size=7, unique_by=lambda item: item[0]).map(
-    lambda made: manifest_of(DAY, *[one_pass(DAY, at, **counts) for at, counts in made]) if made else None
-)
-lakes = st.sampled_from((LAKE, WEEK, replace(LAKE, reread_ages=(3, 9)), replace(LAKE, retention_days=14)))
-
-
-# --- Plans of ages -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.fault(34)
-@given(st.integers(1, 730))
-def test_default_plan_fits_retention(retention_days: int) -> None:
-    """Whatever the retention, the default plan begins at age 1, ascends and ends while Graph still serves the day."""
-    ages = default_ages(retention_days)
-    assert ages[0] == 1
-    assert list(ages) == sorted(set(ages))
-    assert ages[-1] < max(2, retention_days)
-
-
-def test_default_plans_of_the_documentation() -> None:
-    """30 days are read at 1, 2, 4, 8, 16 and 27; 7 days at 1, 2, 3, 5 and 6; nobody's last days go without."""
-    assert default_ages(30) == default_ages(90) == (1, 2, 4, 8, 16, 27)
-    assert default_ages(7) == (1, 2, 3, 5, 6)
-    assert default_ages(27)[-1] == 26
-
-
-def test_wanted_plan_holds_while_it_fits() -> None:
-    """A plan of one's own is kept, in order and with the first reading; one that retention cuts off is replaced."""
-    assert planned_ages((20, 3), 30) == (1, 3, 20)
-    assert planned_ages((20, 3), 7) == (1, 2, 3, 5, 6)
-    assert planned_ages((29,), 30) == (1, 29)
-    assert planned_ages((30,), 30) == DEFAULT_AGES
-    assert planned_ages((), 30) == (1,)
-
-
-# --- The lake and the calendar -------------------------------------------------------------------------------------
-
-
-def test_facts_from_lake_json_and_settings() -> None:
-    """lake.json says for whom and from when, the settings say what is read how often."""
-    lake_json = {"tenant_id": "t", "collect_from": "2026-10-24", "created_at": "2026-11-23T07:00:00Z", "format": 1}
-    lake = LakeFacts.read(lake_json, LakeSettings(bucket="b", retention_days=7))
-    assert (lake.tenant_id, lake.collect_from, lake.retention_days) == ("t", date(2026, 10, 24), 7)
-    assert lake.created_at == datetime(2026, 11, 23, 7, tzinfo=UTC)
-    assert lake.ages == (1, 2, 3, 5, 6)
-
-
-@pytest.mark.parametrize("collect_from", [None, "soon", 7])
-def test_facts_refuse_a_lake_without_beginning(collect_from: Any) -> None:
-    """A lake.json that does not say where the lake begins stops everything: all of the past might be lost."""
-    with pytest.raises(ConfigurationError, match=r"lake\.json"):
-        LakeFacts.read({"tenant_id": "t", "collect_from": collect_from}, LakeSettings(bucket="b"))
-    with pytest.raises(ConfigurationError, match="collect_from"):
-        LakeFacts.read({"tenant_id": "t"}, LakeSettings(bucket="b"))
-
-
-@given(moments, lakes)
-def test_expiry_is_where_graph_refuses(now: datetime, lake: LakeFacts) -> None:
-    """A day has expired exactly when asking for it would be refused."""
-    now = now.replace(tzinfo=UTC)
-    if now >= expires_at(DAY, lake):
-        with pytest.raises(RetentionError):
-            check_day(DAY, now, lake.retention_days)
-        assert hours_to_expiry(DAY, now, lake) == 0
-    else:
-        check_day(DAY, now, lake.retention_days)
-        assert hours_to_expiry(DAY, now, lake) > 0
-
-
-def test_hours_to_expiry_count_down() -> None:
-    """The last hours are counted to the midnight at which Graph begins to refuse."""
-    assert hours_to_expiry(DAY, datetime(2026, 12, 22, 22, tzinfo=UTC), LAKE) == 2
-    assert hours_to_expiry(DAY, datetime(2026, 12, 22, 23, 30, tzinfo=UTC), LAKE) == 0.5
-
-
-@pytest.mark.fault(59)
-@pytest.mark.parametrize(
-    ("day", "expected"),
-    [
-        (date(2024, 2, 28), date(2024, 3, 30)),  # over a leap day: one date earlier than in other years
-        (date(2025, 2, 28), date(2025, 3, 31)),
-        (date(2024, 2, 29), date(2024, 3, 31)),
-        (date(2026, 12, 31), date(2027, 1, 31)),
-        (date(2026, 3, 28), date(2026, 4, 28)),  # over the beginning of summer time
-        (date(2026, 10, 24), date(2026, 11, 24)),  # and its end
-    ],
-)
-def test_calendar_edges(day: date, expected: date) -> None:
-    """Leap days, years' ends and clock changes lengthen or shorten nothing: ages are UTC dates."""
-    assert expires_at(day, LAKE) == datetime(expected.year, expected.month, expected.day, tzinfo=UTC)
-    lake = replace(LAKE, collect_from=day)
-    world = World(lake)
-    world.run(start_of_age(day, 0), start_of_age(day, 33), 12 * HOUR)
-    made = [age_of(day, now) for now, item in world.paid if item.day == day]
-    assert made == list(DEFAULT_AGES)
-
-
-@pytest.mark.fault(59)
-@given(moments, manifests, st.sampled_from(("Europe/Berlin", "America/Los_Angeles", "Pacific/Kiritimati")))
-def test_local_time_changes_nothing(now: datetime, manifest: Manifest | None, zone: str) -> None:
-    """The clock's zone does not matter, summer time or not: the same moment gives the same answer."""
-    local = now.astimezone(ZoneInfo(zone))
-    held = {("sign_ins", DAY): manifest} if manifest else {}
-    assert due(local, held, LAKE) == due(now, held, LAKE)
-    assert state(manifest, local, LAKE, DAY) == state(manifest, now, LAKE, DAY)
-    assert is_safe(manifest, local, LAKE, DAY) == is_safe(manifest, now, LAKE, DAY)
-
-
-# --- States --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("manifest", "now", "expected"),
-    [
-        (None, noon(0), State.OPEN),  # the day is not over
-        (None, first_due_at(DAY) - TICK, State.OPEN),  # the daily run has its turn first
-        (None, first_due_at(DAY), State.MISSING),
-        (None, expires_at(DAY, LAKE) - TICK, State.MISSING),
-        (None, expires_at(DAY, LAKE), State.LOST),
-        (read_at(1), noon(1), State.OPEN),
-        (read_at(1), noon(40), State.OPEN),  # aged out after a complete pass: not lost, never sealed
-        (read_at(1, 2), noon(2), State.SETTLED),
-        (read_at(1, 2, new=1), noon(2), State.OPEN),
-        (read_at(1, 2, changed=1), noon(2), State.OPEN),
-        (read_at(1, 2, missing=1), noon(2), State.OPEN),
-        (read_at(1, 27), noon(27), State.SEALED),
-        (read_at(1, 28, new=1), noon(40), State.SEALED),  # news do not make a reading unclean
-        (read_at(1, 27, missing=1), noon(27), State.OPEN),
-        (read_at(1, failed="invalid JSON"), noon(1), State.PARTIAL),
-        (read_at(1, failed="invalid JSON"), noon(40), State.PARTIAL),  # what the lake has, it has
-        (read_at(1, 27, failed="invalid JSON"), noon(27), State.PARTIAL),
-    ],
-)
-def test_states(manifest: Manifest | None, now: datetime, expected: State) -> None:
-    """Each state, at the moments between which it changes."""
-    assert state(manifest, now, LAKE, DAY) is expected
-
-
-def test_days_before_the_lake() -> None:
-    """What is older than the lake is out of scope, neither lost nor safe nor due, read or not."""
-    lake = replace(LAKE, collect_from=DAY + ONE_DAY)
-    for manifest in (None, read_at(1, 27)):
-        assert state(manifest, noon(40), lake, DAY) is State.BEFORE
-        assert not is_safe(manifest, noon(40), lake, DAY)
-        assert owed(manifest, noon(3), lake, DAY) is None
-    assert [item.day for item in due(noon(2), {}, lake)] == [DAY + ONE_DAY]
-
-
-def test_today_stays_open() -> None:
-    """Today, read by hand up to now, is open and safe, and is owed tomorrow as if nothing had been read."""
-    today = Slice(start_of_age(DAY, 0), noon(0))
-    manifest = manifest_of(DAY, one_pass(DAY, noon(0), window=today))
-    assert state(manifest, noon(0), LAKE, DAY) is State.OPEN
-    assert is_safe(manifest, noon(0), LAKE, DAY)
-    assert state(manifest, first_due_at(DAY), LAKE, DAY) is State.MISSING
-    assert [item.reason for item in due(noon(1), {("sign_ins", DAY): manifest}, LAKE) if item.day == DAY] == ["first"]
-    assert state(manifest, expires_at(DAY, LAKE), LAKE, DAY) is State.LOST
-
-
-def test_what_the_lake_keeps_no_longer_is_not_lost() -> None:
-    """Lifecycle rules remove a day with its manifest: it is `before`. One that is still there says what it is."""
-    lake = LakeFacts.read(
-        {"tenant_id": "t", "collect_from": "2026-10-01"}, LakeSettings(bucket="b", retention_days=30, keep_days=90)
-    )
-    assert state(None, noon(90), lake, DAY) is State.LOST
-    assert state(None, noon(91), lake, DAY) is State.BEFORE
-    assert state(read_at(1, 27), noon(91), lake, DAY) is State.SEALED
-    assert lost_days(noon(91), {}, lake)[0] == (lake.streams[0], DAY + ONE_DAY)
-
-
-@pytest.mark.parametrize(
-    "broken",
-    [
-        one_pass(DAY, noon(2), window=Slice(start_of_age(DAY, 0) + HOUR, start_of_age(DAY, 1))),
-        one_pass(DAY, noon(2), window=Slice(start_of_age(DAY, 0), start_of_age(DAY, 1) - HOUR)),
-        replace(one_pass(DAY, noon(2)), finished_at=None),
-        one_pass(DAY, noon(0)),  # started before the day was over, whatever it claims
-    ],
-)
-def test_only_a_complete_pass_over_the_whole_day_pays(broken: PassReport) -> None:
-    """A pass over a part of the day, or one that did not end, pays nothing and saves nothing."""
-    manifest = manifest_of(DAY, broken)
-    assert readings(manifest, DAY) == []
-    debt = owed(manifest, noon(2), LAKE, DAY)
-    assert debt is not None
-    assert debt.reason is Reason.FIRST
-    assert state(manifest, noon(40), LAKE, DAY) is State.LOST
-
-
-def test_midnight_decides_the_age() -> None:
-    """A pass that starts at 23:59 pays the age that ends, one at 00:00 the age that begins."""
-    midnight = start_of_age(DAY, 2)
-    before = manifest_of(DAY, one_pass(DAY, midnight - timedelta(minutes=1)))
-    behind = manifest_of(DAY, one_pass(DAY, midnight))
-    assert owed(before, midnight - TICK, LAKE, DAY) is None
-    assert getattr(owed(before, midnight, LAKE, DAY), "age_owed", None) == 2
-    assert owed(behind, start_of_age(DAY, 4) - TICK, LAKE, DAY) is None
-
-
-@given(manifests, moments, moments, lakes)
-def test_time_alone_improves_nothing(
-    manifest: Manifest | None, now: datetime, later: datetime, lake: LakeFacts
-) -> None:
-    """While nothing is read, sealed stays sealed, lost stays lost, and what is not safe does not become it."""
-    now, later = sorted((now, later))
-    manifest = manifest and replace(manifest, retention_days=lake.retention_days)
-    before, behind = (state(manifest, moment, lake, DAY) for moment in (now, later))
-    if before in {State.SEALED, State.LOST, State.PARTIAL, State.SETTLED}:
-        assert behind is before
-    if not is_safe(manifest, now, lake, DAY):
-        assert not is_safe(manifest, later, lake, DAY)
-
-
-@given(manifests, moments, lakes)
-def test_states_mean_what_they_say(manifest: Manifest | None, now: datetime, lake: LakeFacts) -> None:
-    """Sealed: a clean pass paid the last age. Lost: expired without a complete pass. Only the three states are safe."""
-    found, done = state(manifest, now, lake, DAY), readings(manifest, DAY)
-    if found is State.SEALED:
-        assert any(item.age >= lake.ages[-1] and not item.is_short and not item.has_failed for item in done)
-        assert owed(manifest, now, lake, DAY) is None
-    assert (found is State.LOST) == (not done and now >= expires_at(DAY, lake))
-    assert (found is State.PARTIAL) == bool(done and done[-1].has_failed)
-    if is_safe(manifest, now, lake, DAY):
-        assert found in SAFE
-    if found in {State.MISSING, State.LOST, State.PARTIAL, State.BEFORE}:
-        assert not is_safe(manifest, now, lake, DAY)
-
-
-@given(manifests, moments, lakes)
-def test_another_clean_pass_never_harms(manifest: Manifest | None, now: datetime, lake: LakeFacts) -> None:
-    """After a complete and clean pass nothing is owed of that moment, and the day is safe; sealed stays sealed."""
-    if not first_due_at(DAY) <= now < expires_at(DAY, lake):
-        return
-    earlier = manifest and manifest_of(DAY, known=replace(manifest, passes=tuple(_until(manifest, now))))
-    before = state(earlier, now, lake, DAY)
-    paid = manifest_of(DAY, one_pass(DAY, now), known=earlier)
-    assert owed(paid, now, lake, DAY) is None
-    assert is_safe(paid, now, lake, DAY)
-    if before is State.SEALED:
-        assert state(paid, now, lake, DAY) is State.SEALED
-
-
-def _until(manifest: Manifest, now: datetime) -> Iterable[Any]:
-    return (item for item in manifest.passes if datetime.fromisoformat(item["started_at"]) < now)
-
-
-# --- What is due ---------------------------------------------------------------------------------------------------
+from entra_lake.errors import RetentionError
+from entra_lake.lake_facts import LakeFacts, age_of, expires_at, first_due_at, start_of_age
+from entra_lake.manifest import Manifest
+from entra_lake.rereading import DEFAULT_AGES
+from entra_lake.slices import check_day
+
+# --- What is due -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.fault(55)
@@ -584,7 +242,7 @@ def test_any_schedule_keeps_the_promise(runs: list[tuple[int, dict[str, Any]]], 
         assert not sealed & {item.day for item in world.pay(now, most, **counts)}
 
 
-# --- Short and partial passes --------------------------------------------------------------------------------------
+# --- Short and partial passes ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.fault(15)
@@ -634,7 +292,7 @@ def test_short_listing_behind_a_clean_reading_unseals_nothing() -> None:
     assert owed(manifest, noon(30) + 6 * HOUR, LAKE, DAY) is None
 
 
-# --- Retention that changes ----------------------------------------------------------------------------------------
+# --- Retention that changes ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.fault(34)
@@ -674,133 +332,3 @@ def test_new_setting_reopens_no_old_day() -> None:
 def _reason_in(lake: LakeFacts, manifest: Manifest, age: int) -> Reason | None:
     debt = owed(manifest, noon(age), lake, DAY)
     return debt.reason if debt else None
-
-
-# --- Safety and alarms ---------------------------------------------------------------------------------------------
-
-
-def test_overdue_is_not_safe() -> None:
-    """A re-reading may wait a day, a first reading six hours; then somebody must hear of it."""
-    start = start_of_age(DAY, 2)
-    assert is_safe(read_at(1), start + OVERDUE_AFTER, LAKE, DAY)
-    assert not is_safe(read_at(1), start + OVERDUE_AFTER + TICK, LAKE, DAY)
-    assert not is_safe(read_at(1), noon(8), LAKE, DAY), "what was owed before the newest age counts"
-    lake = replace(LAKE, collect_from=DAY)
-    late = first_due_at(DAY) + FIRST_OVERDUE_AFTER
-    assert [item.is_overdue(late) for item in due(late, {}, lake)] == [False]
-    assert [item.is_overdue(late + TICK) for item in due(late + TICK, {}, lake)] == [True]
-
-
-def test_short_reading_stays_owed_behind_the_next_age() -> None:
-    """A repetition that nobody made is not forgotten when the next age comes: since when it is owed stays."""
-    manifest = read_at(1, 2, missing=1)
-    for age in (3, 4, 5):
-        debt = owed(manifest, noon(age), LAKE, DAY)
-        assert debt is not None
-        assert debt.since == noon(2) + HOUR
-
-
-def test_aged_out_debt_is_never_safe() -> None:
-    """A day that aged out while it owed its last reading is not lost, and not safe; one that owed nothing is."""
-    assert state(read_at(1, 16), noon(50), LAKE, DAY) is State.SETTLED
-    assert not is_safe(read_at(1, 16), noon(50), LAKE, DAY)
-    assert is_safe(read_at(1, 27), noon(50), LAKE, DAY)
-
-
-def test_the_last_moment_decides_what_aged_out() -> None:
-    """What a day owed when it aged out counts at once and for ever; what would come due later never does."""
-    tries = [start_of_age(DAY, 29) + HOUR * number for number in range(1 + MOST_REPEATS)]
-    short = manifest_of(DAY, *[one_pass(DAY, at, missing=1) for at in tries])
-    assert is_safe(short, start_of_age(DAY, 30) + OVERDUE_AFTER - TICK, LAKE, DAY)
-    assert not is_safe(short, expires_at(DAY, LAKE), LAKE, DAY)
-    tried_to_the_end = manifest_of(DAY, one_pass(DAY, start_of_age(DAY, 30), missing=1), known=short)
-    assert is_safe(tried_to_the_end, noon(40), LAKE, DAY)
-    assert state(tried_to_the_end, noon(40), LAKE, DAY) is State.OPEN
-
-
-def test_endangered_days_are_named_before_they_expire() -> None:
-    """Two days before it ages out, a day that is missing or partial is named; one that was read is not."""
-    lake = replace(TWO_STREAMS, collect_from=DAY)
-    held = {("sign_ins", DAY): read_at(1), ("directory_audits", DAY): read_at(1, failed="invalid JSON")}
-    day = DAY + ONE_DAY
-    assert endangered(noon(28), held, lake, timedelta(days=2)) == []
-    assert endangered(noon(29), held, lake, timedelta(days=2)) == [("directory_audits", DAY, State.PARTIAL)]
-    assert endangered(noon(30), held, lake, timedelta(days=2)) == [
-        ("directory_audits", DAY, State.PARTIAL),
-        ("sign_ins", day, State.MISSING),
-        ("directory_audits", day, State.MISSING),
-    ]
-
-
-# --- Overload ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def overloaded() -> tuple[World, datetime]:
-    """Return a world that was away for nine days, so that first, middle and last readings are due."""
-    world, now = World(replace(TWO_STREAMS, collect_from=DAY)), noon(29)
-    world.run(noon(0), noon(20))
-    return world, now
-
-
-@given(
-    budget=st.integers(0, 300),
-    most=st.integers(0, 12),
-    sizes=st.dictionaries(st.integers(0, 40), st.integers(1, 90)),
-)
-def test_what_is_affordable(overloaded: tuple[World, datetime], budget: int, most: int, sizes: dict[int, int]) -> None:
-    """What is kept is the most urgent part, it fits the budget unless it is a single day, and nothing disappears."""
-    world, now = overloaded
-    dues = world.due(now)
-
-    def estimate(stream: str, day: date) -> int:
-        return sizes.get((day - DAY).days, 20)
-
-    kept, dropped = affordable(dues, budget, estimate, most=most)
-    assert kept == dues[: len(kept)]
-    assert [(item.stream, item.day, item.age_owed) for item in dropped] == [
-        (item.stream, item.day, item.age_owed) for item in dues[len(kept) :]
-    ]
-    assert len(kept) <= most
-    assert kept or not most
-    assert len(kept) <= 1 or sum(estimate(item.stream, item.day) for item in kept) <= budget
-    for item, original in zip(dropped, dues[len(kept) :], strict=True):
-        assert item.reason is (Reason.BUDGET if original.reason is Reason.MIDDLE else original.reason)
-
-
-def test_budget_that_suffices_drops_nothing(overloaded: tuple[World, datetime]) -> None:
-    """While the budget pays for all, to the last request, nothing is dropped."""
-    world, now = overloaded
-    dues = world.due(now)
-    assert affordable(dues, 3 * len(dues), lambda *_: 3) == (dues, [])
-    assert len(affordable(dues, 3 * len(dues) - 1, lambda *_: 3)[1]) == 1
-    assert affordable([], 0, lambda *_: 3) == ([], [])
-
-
-def test_estimate_is_the_last_pass() -> None:
-    """A day costs the pages of its last pass; an unread day those of the stream's largest; unknown streams 100."""
-    big = manifest_of(DAY, one_pass(DAY, noon(1), pages=70), one_pass(DAY, noon(2), pages=40))
-    empty = read_at(1, day=DAY + ONE_DAY, pages=0)
-    estimate = estimate_requests({("sign_ins", DAY): big, ("sign_ins", DAY + ONE_DAY): empty})
-    assert estimate("sign_ins", DAY) == 40
-    assert estimate("sign_ins", DAY + ONE_DAY) == 1
-    assert estimate("sign_ins", DAY + 2 * ONE_DAY) == 40
-    assert estimate("directory_audits", DAY) == UNKNOWN_REQUESTS
-
-
-def test_dropped_readings_prevent_the_seal() -> None:
-    """A day whose middle reading was dropped for the budget is never sealed, only settled; the day stays safe."""
-    manifest = read_at(1, 2, 16, 27)
-    assert state(manifest, noon(40), LAKE, DAY) is State.SEALED
-    assert state(manifest, noon(40), LAKE, DAY, dropped={4}) is State.SETTLED
-    assert is_safe(manifest, noon(40), LAKE, DAY, dropped={4})
-    named = manifest_of(DAY, known=manifest, dropped=[4, 8])
-    assert state(named, noon(40), LAKE, DAY) is State.SETTLED
-    assert state(named, noon(40), LAKE, DAY, dropped=()) is State.SEALED
-
-
-def test_dropped_readings_heal_until_the_next_age() -> None:
-    """A reading that was dropped in one run and made in a later one, before the next age, was not dropped."""
-    made_later = read_at(1, 2, 7, 27)
-    assert state(made_later, noon(40), LAKE, DAY, dropped={4}) is State.SEALED
-    assert state(made_later, noon(40), LAKE, DAY, dropped={4, 8}) is State.SETTLED
