@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 #: In the order of their sections.
-NAMES = ("extraction", "transform", "query_cost", "layout", "day", "start")
+NAMES = ("extraction", "transform", "query_cost", "layout", "day", "airflow_memory", "start")
 
 
 def main() -> int:
