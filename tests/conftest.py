@@ -15,7 +15,7 @@ from simulation import NOW, make_lake
 
 #: What takes longest, first: two workers then end at about the same time. By the beginning of the path below tests/.
 LONGEST = ("local", "web", "airflow", "faults", "test_story", "test_sql_cases", "test_healing", "test_columns", "infra",
-           "test_erasure", "test_docs", "compose")  # fmt: skip
+           "test_erasure", "test_doc", "test_partitions", "compose")  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)
