@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -161,3 +162,18 @@ def test_a_page_does_not_show_its_next_link() -> None:
     """Logging a page tells nobody how to read the next one."""
     page = Page((), LINK, "r", "c", 0, None)
     assert "skiptoken" not in repr(page)
+
+
+def test_a_page_is_split_in_few_times_its_size() -> None:
+    """One emoji makes a page's text four times as large as its bytes; so it is never one text."""
+    body = page_of(
+        *[compact({"id": str(number), "userAgent": "long " * 400}) for number in range(500)],
+        b'{"a":"\xf0\x9f\x91\xa9"}',
+    )
+    split_page(body)
+    tracemalloc.start()
+    try:
+        split_page(body)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * len(body)
+    finally:
+        tracemalloc.stop()

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any, Final
 from urllib.parse import quote as percent_encode
 from urllib.parse import urlencode
@@ -89,6 +90,7 @@ class GraphClient(AbstractContextManager["GraphClient"]):
     ) -> None:
         self._connection = connection
         self._clock = clock
+        self._splitting = Lock()
         self._transport = Transport(
             verify=connection.verify, clock=clock, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
@@ -190,7 +192,7 @@ class GraphClient(AbstractContextManager["GraphClient"]):
             raise WrongClockError(message, request_id=page.request_id)
 
     def _page(self, question: Question) -> Page:
-        (records, next_link), answer = self._asker.ask(question, split_page)
+        (records, next_link), answer = self._asker.ask(question, self._split)
         return Page(
             records=records,
             next_link=next_link,
@@ -199,6 +201,11 @@ class GraphClient(AbstractContextManager["GraphClient"]):
             size=len(answer.body),
             served_at=answer.served_at,
         )
+
+    def _split(self, body: bytes) -> tuple[tuple[bytes, ...], str | None]:
+        """Split one page at a time: side by side it would be no faster, and takes several times a page's bytes."""
+        with self._splitting:
+            return split_page(body)
 
     def _question(self, stream: Stream, window: Slice, page_size: int) -> Question:
         # No $orderby: nothing relies on an order, and Graph may then keep the one that it has.
