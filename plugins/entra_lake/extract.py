@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -14,14 +15,15 @@ from entra_lake.crew import Crew, OnProgress
 from entra_lake.cutting import cut
 from entra_lake.errors import RetentionError
 from entra_lake.expected import expect
-from entra_lake.footer import open_parquet, read_footer
+from entra_lake.footer import read_footer
+from entra_lake.freed_memory import give_back
 from entra_lake.known import Known
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, manifest_key
 from entra_lake.listing import Memory, list_slice
 from entra_lake.manifest import Manifest
 from entra_lake.passes import PassReport, SliceReport
-from entra_lake.raw import list_day
+from entra_lake.raw import RawDay, list_day
 from entra_lake.retention import rest_of, retention_days
 from entra_lake.schema import Stream
 from entra_lake.scratch import scratch
@@ -41,6 +43,7 @@ def extract(lake: Lake, stream: Stream, day: date, run_id: str, on_progress: OnP
     :raises EntraLakeError: what Graph or S3 answered; finished slices stay finished.
     """
     check_day(day, lake.clock.now(), retention_days(lake, stream))
+    give_back()
     checkpoints = Checkpoints(lake.store, stream, day)
     waiting = _unacknowledged(lake, stream, day, checkpoints)
     if waiting:
@@ -81,20 +84,23 @@ def recall(lake: Lake, stream: Stream, day: date) -> Iterator[Memory]:
 
     If raw holds more than the day's object (a run died between the two), the object is built again,
     on this machine only, to know what is in it.
+
+    :raises ConflictError: when another run replaces the object before it is here.
     """
     raw = list_day(lake.store, stream, day)
-    found = read_footer(lake.store, lake_key(stream, day)) if raw.parts else None
-    start = start_of_day(day)
     if not raw.parts:
         yield Memory(Known.nothing(), None, raw.erased)
-    elif found and is_current(found[0], stream, raw):
-        file = open_parquet(lake.store, found[1])
-        yield Memory(Known.from_parquet(file, start), file, raw.erased)
-    else:
-        with scratch(lake.folder) as folder:
-            built = build_day(lake.store, stream, day, lake.tenant_id, folder / "known.parquet", raw)
-            with pq.ParquetFile(built.path) as file:
-                yield Memory(Known.from_parquet(file, start), file, raw.erased)
+        return
+    with scratch(lake.folder) as folder, pq.ParquetFile(_bring(lake, stream, day, raw, folder)) as file:
+        yield Memory(Known(file, start_of_day(day)), file, raw.erased)
+
+
+def _bring(lake: Lake, stream: Stream, day: date, raw: RawDay, folder: Path) -> Path:
+    """Bring the day's object here, where it stays as it is while another run replaces it; or build it."""
+    key, path = lake_key(stream, day), folder / "known.parquet"
+    found = read_footer(lake.store, key)
+    is_here = found and is_current(found[0], stream, raw) and lake.store.download(key, path, found[1].etag)
+    return path if is_here else build_day(lake.store, stream, day, lake.tenant_id, path, raw).path
 
 
 def read_manifest(lake: Lake, stream: Stream, day: date) -> tuple[Manifest, bytes, str] | None:

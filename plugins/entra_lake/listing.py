@@ -59,7 +59,7 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
     :raises ListingBrokenError, GraphUnavailableError: when the listing cannot be finished.
     """
     writer = RawWriter(lake.store, stream, day, pass_id)
-    news = NewsFilter(stream, memory.known, memory.file, int(pass_start(pass_id).timestamp()) * _MS)
+    news = NewsFilter(stream, memory.known, int(pass_start(pass_id).timestamp()) * _MS)
     listing = Listing(stream, day, window, news, writer, memory.erased)
     began, waited = lake.clock.monotonic(), graph.waited_seconds
     for page in graph.list_pages(stream, window):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import pyarrow.parquet as pq
-
 from entra_lake.changes import changed_paths
 from entra_lake.flatten import parse_record
 from entra_lake.identity import Identity, canonical, identify
 from entra_lake.json_text import parse_json
-from entra_lake.known import Known, Standing, read_contents
+from entra_lake.known import Known, Standing
 from entra_lake.schema import Stream
 from entra_lake.tally import lateness_bound
 
@@ -24,14 +22,12 @@ class NewsFilter:
     Written are ids that are unknown and contents that differ from the latest one of their id. When
     Graph lists an older content, it counts only if the same listing does not hold the latest, too.
 
-    :param file: the day's object, to compare parsed values when bytes differ; None when there is none.
     :param seen_at: when the pass began, ms since 1970: from then on its new records count as seen.
     """
 
-    def __init__(self, stream: Stream, known: Known, file: pq.ParquetFile | None, seen_at: int) -> None:
+    def __init__(self, stream: Stream, known: Known, seen_at: int) -> None:
         self._stream = stream
         self._known = known
-        self._file = file
         self._older: list[Listed] = []
         self._seen_at = seen_at
         self.counts: Counter[Standing] = Counter()
@@ -87,8 +83,8 @@ class NewsFilter:
         return news
 
     def _contents(self, listed: Sequence[Listed]) -> dict[str, dict[str, bool]]:
-        """Return what the lake holds of these ids; see `read_contents`."""
-        return read_contents(self._file, self._stream, [i.id for _, i in listed]) if self._file else {}
+        """Return what the lake holds of these ids; see `Known.contents`."""
+        return self._known.contents(self._stream, [identity.id for _, identity in listed])
 
     def _note_changes(self, changed: Sequence[Listed], contents: Mapping[str, Mapping[str, bool]]) -> None:
         """Count the fields in which these records differ from the latest content of their ids."""

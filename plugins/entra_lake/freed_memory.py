@@ -1,0 +1,29 @@
+"""What a process has freed goes back to the system, where the C library can be told so."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Final
+
+#: Numbers of glibc's options, from its malloc.h.
+_MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
+#: Blocks of so many bytes are mapped each for itself: pages, row groups, columns.
+LARGE: Final = 256 * 1024
+
+
+@cache
+def give_back() -> None:
+    """Have large blocks mapped each for itself, and small ones kept in one place; where there is glibc.
+
+    Left alone, glibc learns from the first large block that is freed to cut the next ones from a heap, one for each
+    thread, and there a record that lives on keeps the pages around it. Python runs one thread at a time, so that one
+    heap for all costs nothing. Arrow asks glibc, too: see `ARROW_DEFAULT_MEMORY_POOL`.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(_MMAP_THRESHOLD, LARGE)
+    mallopt(_ARENA_MAX, 1)
