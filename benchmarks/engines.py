@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ import zstandard
 from benchmarks.report import peak_mib
 
 ROW_GROUP = 20_000
+#: Variable of the environment: how much memory the product may take for a row group.
+GROUP_MIB = "ENTRA_LAKE_BENCHMARK_GROUP_MIB"
 
 
 def lines_of(folder: Path, stream: str) -> list[bytes]:
@@ -33,11 +36,14 @@ def lines_of(folder: Path, stream: str) -> list[bytes]:
 def entra_lake(folder: Path, stream: str, out: Path) -> Callable[[], int]:
     """Build the day as the product does, with every guarantee."""
     from benchmarks.made_raw import DAY, made_lake  # noqa: PLC0415 - engines must not load one another
+    from entra_lake import row_groups  # noqa: PLC0415
     from entra_lake.build import build_day  # noqa: PLC0415
     from entra_lake.pandas_absence import leave_pandas_out  # noqa: PLC0415
     from entra_lake.streams import get_stream  # noqa: PLC0415
 
     leave_pandas_out()
+    if GROUP_MIB in os.environ:
+        row_groups.ROW_GROUP_BYTES = int(os.environ[GROUP_MIB]) * 2**20
     return lambda: build_day(made_lake(folder), get_stream(stream), DAY, "tenant", out).footer.rows
 
 

@@ -2,11 +2,15 @@
 
 `python -m benchmarks.layout` takes a built day, writes its rows with other row groups, orders and compression, and
 counts what the questions of include/sql/dashboards would read of each. For one user's history, row groups whose
-statistics exclude the user are left out, as Athena leaves them out where a condition allows.
+statistics exclude the user are left out, as Athena leaves them out where a condition allows. Then it lets the product
+build the day with more and less memory for a row group, each in a process of its own.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.engines import lines_of
+from benchmarks.engines import GROUP_MIB, lines_of
 from benchmarks.made_raw import DAY, made_lake, write_raw
 from benchmarks.query_cost import SIGN_INS, gzipped
 from benchmarks.questions import asking, busy_values, bytes_read, names
@@ -48,6 +52,8 @@ class Way:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: Memory for a row group.
+GROUPS_MIB = (8, 16, 32, 48)
 WAYS = (
     Way("4,500 rows a group", 4_500),
     Way("20,000", 20_000),
@@ -75,6 +81,7 @@ def run(options: Options) -> Report:
         table = pq.read_table(built)
         tables = {BY_TIME: table, BY_USER: table.take(pc.sort_indices(table, _USERS_TOGETHER))}
         ours = _row("as it is", built, columns, pages, values["user"])
+        sizes = [_build(mib, folder, columns, pages) for mib in GROUPS_MIB]
         rows = [ours, *(_write(way, tables[way.order], folder, columns, pages, values["user"]) for way in WAYS)]
     head = ("rows in the order of", "CPU us a record", "bytes a record", "groups", "footer, KB",
             "times fewer bytes: middle question", "least", "a user's history")  # fmt: skip
@@ -85,7 +92,23 @@ def run(options: Options) -> Report:
     return Report(
         name="layout",
         question="What would other files cost, and what would questions read of them?",
-        tables=[Table(title="One day's object", head=head, rows=rows, note=note)],
+        tables=[
+            Table(title="One day's object", head=head, rows=rows, note=note),
+            Table(
+                title="More or less memory for a row group",
+                head=(
+                    "MiB a group",
+                    "rows a group",
+                    "CPU us a record",
+                    "peak MiB",
+                    "bytes a record",
+                    "times fewer bytes: middle question",
+                    "least",
+                ),
+                rows=sizes,
+                note="The whole build of the same day, without a client of S3 beside it.",
+            ),
+        ],
     )
 
 
@@ -101,6 +124,26 @@ def _write(  # noqa: PLR0913, PLR0917 - what is written, and what it is compared
     pq.write_table(table, path, row_group_size=way.rows or table.num_rows, **settings)
     each = (time.process_time() - begun) / table.num_rows * 1e6
     return _row(f"{way.order}: {way.name}", path, columns, pages, user, f"{each:.1f}")
+
+
+def _build(mib: int, folder: Path, columns: Mapping[str, frozenset[str]], pages: int) -> tuple[str, ...]:
+    """Let the product build the day with so much memory for a row group."""
+    command = [sys.executable, "-m", "benchmarks.engines", "entra_lake", str(folder), STREAM.name]
+    env = {**os.environ, GROUP_MIB: str(mib)}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    facts = json.loads(done.stdout.splitlines()[-1])
+    path = folder / "entra_lake.parquet"
+    metadata = pq.read_metadata(path)
+    times = [pages / bytes_read(path, found) for found in columns.values()]
+    return (
+        str(mib),
+        f"{metadata.row_group(0).num_rows:,}",
+        f"{facts['cpu_s'] / facts['rows'] * 1e6:.1f}",
+        f"{facts['peak_mib']:,.0f}",
+        f"{path.stat().st_size / metadata.num_rows:,.1f}",
+        f"{median(times):,.0f}",
+        f"{min(times):,.0f}",
+    )
 
 
 def _row(  # noqa: PLR0913, PLR0917 - as above
