@@ -1,9 +1,10 @@
 """How many requests a window may hold: Graph's documented limit, or less after it has refused some.
 
 Nobody promises the documented number, and Graph may allow less without a word. So each burst of 429s
-takes the pace one step down, and a quiet minute takes it one up; a pace that was refused is not
-tried again for an hour. Measured, that costs nothing where the documented limit holds, and a
-handful of refused requests where it does not.
+takes the pace one step down, and a quiet minute takes it one up; a pace that was refused twice is not
+tried again for an hour. Once is no proof: a request that the network held up counts later for Graph
+than for us. Measured, that costs little where the documented limit holds, and a handful of refused
+requests where it does not.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Final, Self
 QUIET: Final = 60.0
 #: Seconds for which a pace that was refused is remembered.
 MEMORY: Final = 3600.0
+#: Refusals of one pace within that time that prove it too high.
+PROOF: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,7 @@ class Pace:
     :param raised_at: when the last step up was.
     :param failed: the lowest level that was refused lately.
     :param failed_at: when that was.
+    :param failures: in how many bursts that level was refused, each within an hour of the one before.
     """
 
     level: int = 0
@@ -35,6 +39,7 @@ class Pace:
     raised_at: float = 0.0
     failed: int = 0
     failed_at: float = 0.0
+    failures: int = 0
 
     def allowed(self, limit: int) -> int:
         """Return how many requests a window may hold."""
@@ -46,13 +51,16 @@ class Pace:
             return replace(self, refused_at=now)
         level = self.allowed(limit)
         lower = max(1, level - _step(limit))
-        return replace(self, level=lower, lowered_at=now, refused_at=now, failed=level, failed_at=now)
+        failures = self.failures + 1 if level == self.failed and now - self.failed_at < MEMORY else 1
+        return replace(
+            self, level=lower, lowered_at=now, refused_at=now, failed=level, failed_at=now, failures=failures
+        )
 
     def after_quiet(self, limit: int, now: float) -> Self:
-        """Return the pace one step up, once a minute was quiet and what is next was not refused within the hour."""
+        """Return the pace one step up, once a minute was quiet and what is next was not refused twice lately."""
         higher = self.allowed(limit) + _step(limit)
         is_quiet = now - max(self.lowered_at, self.refused_at, self.raised_at) >= QUIET
-        has_failed = higher >= self.failed and now - self.failed_at < MEMORY
+        has_failed = self.failures >= PROOF and higher >= self.failed and now - self.failed_at < MEMORY
         if not self.level or not is_quiet or has_failed:
             return self
         return replace(self, level=0 if higher >= limit else higher, raised_at=now)
@@ -74,6 +82,7 @@ class Pace:
             raised_at=float(facts.get("raised_at", 0.0)),
             failed=int(facts.get("failed", 0)),
             failed_at=float(facts.get("failed_at", 0.0)),
+            failures=int(facts.get("failures", 0)),
         )
 
 
