@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,30 +134,3 @@ def test_nothing_is_known_of_a_new_day() -> None:
     assert known.compare([]) == []
     assert not known.has_listed_latest(identity)
     assert known.count_missing(DAY_START, DAY_START + 86_400_000) == 0
-
-
-FREED = """
-from pathlib import Path
-import entra_lake
-from entra_lake.freed_memory import give_back
-import pyarrow as pa
-
-def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-give_back()
-assert pa.default_memory_pool().backend_name == "system"
-large = bytearray(16 * 2**20)
-del large
-before = resident()
-pages = [(bytearray(2**20), bytearray(1000)) for _ in range(100)]
-records = [record for _, record in pages]
-del pages
-assert resident() - before < 20 * 2**20, (resident() - before) >> 20
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
-def test_what_was_freed_goes_back_to_the_system() -> None:
-    """Records that live on do not keep the pages that they were cut from."""
-    subprocess.run([sys.executable, "-c", FREED], check=True)

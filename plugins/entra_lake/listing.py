@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from entra_lake.changes import add_up
 from entra_lake.crew import OnProgress
+from entra_lake.freed_memory import trim
 from entra_lake.graph import GraphClient
 from entra_lake.known import Known, Standing
 from entra_lake.lake import Lake
@@ -66,6 +67,7 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
         with memory.lock:
             listing.take(page)
         del page
+        trim()
         seconds = lake.clock.monotonic() - began
         on_progress(listing.progress(seconds, graph.waited_seconds - waited))
     with memory.lock:
