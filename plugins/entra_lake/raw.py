@@ -16,7 +16,7 @@ from entra_lake.store_protocol import Store
 from entra_lake.tombstones import Tombstones
 
 PART_RECORDS = 5_000
-PART_BYTES = 8 * 1024 * 1024
+PART_BYTES = 4 * 1024 * 1024
 _LEVEL = 3
 
 
