@@ -17,9 +17,4 @@ The day's way, in reading order:
     tasks  alerts  hooks/       the same for Airflow: the only modules that know it
 """
 
-import os
-
-# Read by Arrow when it is loaded; its own allocator would keep tens of megabytes that are free (see freed_memory).
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-
 __version__ = "0.1.0"

@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 from entra_lake.build import Built, build_day, is_current
 from entra_lake.errors import ConflictError, DataError, ShrinkRefusedError
 from entra_lake.footer import Footer, read_footer
-from entra_lake.freed_memory import give_back
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, staging_key
 from entra_lake.raw import list_day
@@ -111,7 +110,6 @@ def build_if_needed(lake: Lake, stream: Stream, day: date, folder: Path) -> tupl
     :returns: the object's ETag (None: there is none), the build (None: not needed), and the footer of
         what is or will be in the lake.
     """
-    give_back()
     found = read_footer(lake.store, lake_key(stream, day))
     raw = list_day(lake.store, stream, day)
     if found and is_current(found[0], stream, raw):
