@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 Numbers = npt.NDArray[np.int64]
@@ -18,6 +19,8 @@ NO_NUMBERS: Numbers = np.zeros(0, dtype=np.int64)
 
 #: Rows whose hashes are in memory, at 29 bytes each: eight listings side by side are each in one group.
 MOST_ROWS = 260_000
+#: Rows whose texts are in memory at one time: a row group's take more than what is kept of it.
+_BATCH_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,11 @@ class RowGroup:
     @classmethod
     def read(cls, file: pq.ParquetFile, number: int) -> RowGroup:
         """Read what is compared of a row group."""
-        table = file.read_row_group(number, columns=["id", "record_sha256", "is_latest"])
-        ids = id_numbers(table["id"].to_pylist())
+        columns = ["id", "record_sha256", "is_latest"]
+        batches = file.iter_batches(_BATCH_ROWS, row_groups=[number], columns=columns)
+        ids, hashes, latest = map(np.concatenate, zip(*map(_numbers, batches), strict=True))
         order = np.argsort(ids, kind="stable")
-        hashes = hash_numbers(table["record_sha256"].to_pylist())
-        return cls(ids[order], order.astype(np.int32), hashes[order], table["is_latest"].to_numpy()[order])
+        return cls(ids[order], order.astype(np.int32), hashes[order], latest[order])
 
 
 class RowGroups:
@@ -106,6 +109,11 @@ def pairs(ordered: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> tuple[Numbers,
     places = np.repeat(np.arange(len(counts)), counts)
     before = np.cumsum(counts) - counts
     return places, np.arange(len(places)) + (starts - before)[places]
+
+
+def _numbers(batch: pa.RecordBatch) -> tuple[Numbers, Numbers, Flags]:
+    latest = batch["is_latest"].to_numpy(zero_copy_only=False)
+    return id_numbers(batch["id"].to_pylist()), hash_numbers(batch["record_sha256"].to_pylist()), latest
 
 
 def id_numbers(ids: Sequence[str]) -> Numbers:
