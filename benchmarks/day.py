@@ -47,8 +47,8 @@ LATE_RECORDS = 10
 DAYS, EACH = 28, 1_000
 UNLIMITED = 10_000
 _CLOUD = "ENTRA_LAKE_BENCHMARK_CLOUD"
-SIZES = (10_000, 100_000)
-FULL_SIZES = (10_000, 100_000, 200_000, 1_000_000, 2_000_000)
+SIZES = (10_000, 100_000, 200_000)
+FULL_SIZES = (10_000, 100_000, 200_000, 2_000_000)
 #: What a step may hold in memory, as a process of its own.
 MOST_MIB = 256
 #: How much more a step may hold for ten times the records.
