@@ -91,7 +91,12 @@ def recall(lake: Lake, stream: Stream, day: date) -> Iterator[Memory]:
     if not raw.parts:
         yield Memory(Known.nothing(), None, raw.erased)
         return
-    with scratch(lake.folder) as folder, pq.ParquetFile(_bring(lake, stream, day, raw, folder)) as file:
+    # Opened by Python: what Arrow opens, it reads into memory of the allocator that gives nothing back.
+    with (
+        scratch(lake.folder) as folder,
+        _bring(lake, stream, day, raw, folder).open("rb") as opened,
+        pq.ParquetFile(opened) as file,
+    ):
         yield Memory(Known(file, start_of_day(day)), file, raw.erased)
 
 
