@@ -1,7 +1,7 @@
 """What a process has freed goes back to the system, where the C library can be told so.
 
-For a process that lists: it holds little for long, in many threads. A build takes a fifth more CPU with it, and does
-without (docs/adr/0017).
+For a process that lists: it holds little for long, in many threads. A build would take more CPU for it, and does
+without: its process ends when the object is written.
 """
 
 from __future__ import annotations
