@@ -1,7 +1,8 @@
 """One engine, one day, one process: `python benchmarks/engines.py pandas FOLDER sign_ins`.
 
 Each engine starts from the same raw parts on disk and ends with one Parquet object in zstd; what it took is printed
-as JSON. Imports are not counted. Engines that the product does not use come from requirements-bench.lock.
+as JSON. Imports are not counted. Each engine imports its own: the product chooses Arrow's allocator before Arrow is
+loaded. Engines that the product does not use come from requirements-bench.lock.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import zstandard
 
 from benchmarks.report import peak_mib
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROW_GROUP = 20_000
 #: Variable of the environment: how much memory the product may take for a row group.
@@ -61,6 +63,8 @@ def pandas(folder: Path, stream: str, out: Path) -> Callable[[], int]:
 
 def pyarrow_pylist(folder: Path, stream: str, out: Path) -> Callable[[], int]:
     """Json and Table.from_pylist, page by page, in the first page's schema."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
 
     def run() -> int:
         lines = lines_of(folder, stream)
@@ -127,6 +131,7 @@ def parse_only(folder: Path, stream: str, _out: Path) -> Callable[[], int]:
 
 def pyarrow_json(folder: Path, stream: str, _out: Path) -> Callable[[], int]:
     """Read the scalars by pyarrow's reader, which cannot tell null from left out: the other choice."""
+    import pyarrow as pa  # noqa: PLC0415
     from pyarrow import json as reader  # noqa: PLC0415
 
     from entra_lake.flatten import column_tree  # noqa: PLC0415
@@ -147,6 +152,8 @@ def pyarrow_json(folder: Path, stream: str, _out: Path) -> Callable[[], int]:
 
 
 def _scalars(tree: dict[str, Any]) -> list[pa.Field]:
+    import pyarrow as pa  # noqa: PLC0415
+
     from entra_lake.arrow import ARROW_TYPES  # noqa: PLC0415
     from entra_lake.schema import Column, Type  # noqa: PLC0415
 
@@ -161,6 +168,8 @@ def _scalars(tree: dict[str, Any]) -> list[pa.Field]:
 
 def encode_only(folder: Path, stream: str, out: Path) -> Callable[[], int]:
     """Write a finished table into Parquet: the floor of writing."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     entra_lake(folder, stream, out)()
     table = pq.read_table(out)
 

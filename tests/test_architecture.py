@@ -25,7 +25,7 @@ LAYERS = [
     {"slices", "flatten", "identity", "layout", "versions", "passes", "manifest", "progress", "runs", "connections",
      "changes", "tombstones", "subject",
      "pace", "cutting",
-     "json_text", "structs", "shape", "odd", "filters", "columns", "cells",
+     "json_text", "structs", "shape", "odd", "filters", "columns", "cells", "group_columns",
      "settings", "budget", "pages", "arrow", "sql", "next_links", "answers", "login_errors", "refusals",
      "rereading", "lake_facts", "day_state", "due", "coverage", "coverage_text", "concerns", "advice",
      "failures", "dictionary",

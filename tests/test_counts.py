@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from entra_lake import cells
-from entra_lake import row_groups as groups
 from entra_lake.build import build_day
 from entra_lake.collect import collect_day
 from entra_lake.extract import extract
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, raw_prefix
-from entra_lake.row_groups import row_groups
 from entra_lake.sql import render
 from entra_lake.streams import STREAMS
 from entra_lake.tables import prepare
@@ -97,48 +91,6 @@ def test_a_build_reads_each_part_once(lake: Lake, traffic: Traffic, tmp_path: Pa
     assert traffic.words("GetObject") == {"raw": len(parts)}
     assert traffic.read["bytes"] == sum(part.size for part in parts)
     assert not traffic.words("PutObject")
-
-
-def windows(count: int, rows: int, texts: int = 1) -> Iterator[pa.Table]:
-    """Give windows of so many rows whose one long text is one of so many."""
-    for window in range(count):
-        column = pa.array([f"{(window * rows + row) % texts:09}" * 100 for row in range(rows)])
-        yield pa.table({"text": column.dictionary_encode()})
-
-
-def test_a_large_day_has_few_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However little memory a group may take, a day has at most a hundred, so that its footer stays small."""
-    monkeypatch.setattr(groups, "ROW_GROUP_BYTES", 1)
-    found = [table.num_rows for table in row_groups(windows(2_000, 10, texts=20_000), records=20_000)]
-    assert len(found) <= 100
-    assert sum(found) == 20_000
-
-
-@pytest.mark.parametrize(("texts", "least", "most"), [(20_000, 1_000, 2_000), (7, 20_000, 20_000)])
-def test_memory_bounds_the_rows_held_at_once(
-    monkeypatch: pytest.MonkeyPatch, texts: int, least: int, most: int
-) -> None:
-    """A group ends where its texts fill the memory; those that repeat are held once, and so fill it later."""
-    monkeypatch.setattr(groups, "ROW_GROUP_BYTES", 1_000_000)
-    monkeypatch.setattr(groups, "MOST_ROW_GROUPS", 10**6)
-    found = [table.num_rows for table in row_groups(windows(200, 100, texts=texts), records=20_000)]
-    assert least <= max(found) <= most
-    assert sum(found) == 20_000
-
-
-def test_a_day_in_one_group_has_one_dictionary_a_column(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Texts that repeat stand once in the file, whatever pieces they came in, and are plain text to its readers."""
-    monkeypatch.setattr(cells, "PIECE_RECORDS", 20)
-    extract(lake, SIGN_INS, DAY, "run")
-    path = build_day(lake.store, SIGN_INS, DAY, lake.tenant_id, tmp_path / "day.parquet").path
-    group = pq.read_metadata(path).row_group(0)
-    found = {group.column(number).path_in_schema: group.column(number) for number in range(group.num_columns)}
-    assert pq.read_schema(path).field("user_agent").type == pa.string()
-    assert "RLE_DICTIONARY" in found["user_agent"].encodings
-    assert found["user_agent"].total_uncompressed_size < 5_000, "300 texts of a hundred bytes"
-    assert "RLE_DICTIONARY" not in found["id"].encodings
 
 
 def test_a_question_reads_its_columns_of_its_days(lake: Lake, traffic: Traffic) -> None:

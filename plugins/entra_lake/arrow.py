@@ -12,16 +12,19 @@ import pyarrow as pa
 from entra_lake.flatten import Row
 from entra_lake.schema import EXTRA_COLUMN, Stream, Type, Variety
 
+#: Athena reads no finer timestamps.
+TIME = pa.timestamp("ms", "UTC")
 ARROW_TYPES: dict[Type, pa.DataType] = {
     Type.STRING: pa.string(),
     Type.JSON: pa.string(),
     Type.INT: pa.int32(),
     Type.DOUBLE: pa.float64(),
     Type.BOOLEAN: pa.bool_(),
-    Type.TIMESTAMP: pa.timestamp("ms", "UTC"),  # Athena reads no finer timestamps
+    Type.TIMESTAMP: TIME,
     Type.STRINGS: pa.list_(pa.string()),
 }
 
+_TEXTS = {Type.JSON, Type.STRING}
 _NO_TEXTS = pa.nulls(0, pa.string())
 
 
@@ -35,7 +38,7 @@ def arrow_schema(stream: Stream) -> pa.Schema:
 def repeated_columns(stream: Stream) -> tuple[str, ...]:
     """Return the columns of text whose values stand in many records."""
     columns = (*stream.columns, EXTRA_COLUMN)
-    return tuple(c.name for c in columns if c.type in {Type.JSON, Type.STRING} and c.variety is Variety.FEW)
+    return tuple(c.name for c in columns if c.type in _TEXTS and c.variety is Variety.FEW)
 
 
 @cache
@@ -46,20 +49,24 @@ def unique_columns(stream: Stream) -> frozenset[str]:
 
 @cache
 def written_schema(stream: Stream) -> pa.Schema:
-    """Return the schema that a build writes: in memory a repeated text stands once; in Parquet nobody sees it."""
-    schema = arrow_schema(stream)
-    for name in repeated_columns(stream):
-        field = pa.field(name, pa.dictionary(pa.int32(), pa.string()))
-        schema = schema.set(schema.get_field_index(name), field)
-    return schema
+    """Return the schema that a build writes: a text that repeats stands once; in Parquet nobody sees it."""
+    names = [c.name for c in stream.table_columns if c.type in _TEXTS and c.variety is not Variety.EACH]
+    return _with_dictionaries(arrow_schema(stream), names)
 
 
 @cache
 def record_schema(stream: Stream) -> pa.Schema:
-    """Return the schema of what is read of a record alone, whatever is known of others."""
-    schema = written_schema(stream)
+    """Return the schema of what is read of a few records: texts of people hardly repeat among them."""
+    schema = _with_dictionaries(arrow_schema(stream), repeated_columns(stream))
     names = ("record_sha256", *(column.name for column in stream.columns), EXTRA_COLUMN.name)
     return pa.schema([schema.field(name) for name in names])
+
+
+def _with_dictionaries(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    for name in names:
+        field = pa.field(name, pa.dictionary(pa.int32(), pa.string()))
+        schema = schema.set(schema.get_field_index(name), field)
+    return schema
 
 
 @cache

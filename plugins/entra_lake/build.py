@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entra_lake.arrow import schema_fingerprint, unique_columns, written_schema
+from entra_lake.arrow import TIME, schema_fingerprint, unique_columns, written_schema
 from entra_lake.cells import Numbers
 from entra_lake.footer import Footer, pass_hashes
 from entra_lake.layout import pass_start
@@ -32,8 +32,8 @@ from entra_lake.store_protocol import Store
 from entra_lake.tally import Tally
 from entra_lake.windows import pass_names, sweep
 
-#: Raise it when the same raw must give other rows; every day is then built anew when it is next touched.
-BUILD_RULES = 2
+#: Raise it when the same raw must give other rows or another order; every day is then built anew when next touched.
+BUILD_RULES = 3
 
 ZSTD_LEVEL = 3
 #: Random ids hold no repetition to look for: less search makes them no larger (docs/adr/0018).
@@ -119,9 +119,10 @@ class _Build:
         self._id_numbers = []
         schema = written_schema(self._stream)
         with pq.ParquetWriter(path, schema, **written_options(self._stream)) as writer:
-            for table in row_groups(self._tables(wanderers), sum(part.records for part in self._parts)):
+            records = sum(part.records for part in self._parts)
+            for table in row_groups(self._tables(wanderers), records, schema, self._stream.together):
                 writer.write_table(table, row_group_size=table.num_rows)
-                pa.default_memory_pool().release_unused()
+                del table
             writer.add_key_value_metadata(self.footer().to_metadata())
         return frozenset() if wanderers else _repeated(self._id_numbers)
 
@@ -157,10 +158,8 @@ class _Build:
         lake = self._lake_columns(rows)
         self._count(rows, lake)
         self._tally.note_drift(records.table)
-        schema = written_schema(self._stream)
         own = dict(zip(records.table.schema.names, records.table.columns, strict=True))
-        columns = {**own, **{name: array.cast(schema.field(name).type) for name, array in lake.items()}}
-        return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+        return pa.table({**lake, **own})
 
     def _lake_columns(self, rows: Rows) -> dict[str, pa.Array]:
         count = len(rows.records)
@@ -170,12 +169,12 @@ class _Build:
             number[place], latest[place] = version.number, version.is_latest
             first[place], last[place] = milliseconds(version.first_seen_at), milliseconds(version.last_seen_at)
         return {
-            "event_time": pa.array(rows.records.times, pa.int64(), mask=~rows.records.timed),
+            "event_time": pa.array(rows.records.times, TIME, mask=~rows.records.timed),
             "tenant_id": pa.repeat(self._tenant_id, count),
             "version": pa.array(number),
             "is_latest": pa.array(latest),
-            "first_seen_at": pa.array(first),
-            "last_seen_at": pa.array(last),
+            "first_seen_at": pa.array(first, TIME),
+            "last_seen_at": pa.array(last, TIME),
         }
 
     def _count(self, rows: Rows, lake: dict[str, pa.Array]) -> None:
@@ -186,7 +185,7 @@ class _Build:
         self._tally.note_ids(
             records.ids if first.all() else [name for name, one in zip(records.ids, first.tolist(), strict=True) if one]
         )
-        self._tally.note_lateness((lake["first_seen_at"].to_numpy() - records.times)[timed])
+        self._tally.note_lateness((lake["first_seen_at"].cast(pa.int64()).to_numpy() - records.times)[timed])
         self._id_numbers.append(rows.id_numbers)
 
 
@@ -197,5 +196,6 @@ def milliseconds(moment: datetime) -> int:
 
 def _repeated(id_numbers: list[Numbers]) -> frozenset[int]:
     """Return the numbers that stand in more than one of the lists."""
-    numbers = np.sort(np.concatenate(id_numbers)) if id_numbers else np.zeros(0, dtype=np.int64)
+    numbers = np.concatenate([*id_numbers, np.zeros(0, dtype=np.int64)])
+    numbers.sort()
     return frozenset(numbers[1:][numbers[1:] == numbers[:-1]].tolist())

@@ -1,51 +1,91 @@
-"""Windows of rows joined to row groups: as large as memory allows, for each group repeats the names that it holds."""
+"""Windows of rows joined to row groups: as large as memory allows, for each group repeats the names that it holds.
+
+Row groups stand in the order of events. Within one the rows of a user stand together, where the stream says so: then a
+question that counts users reads a number for each user, and not for each record (docs/adr/0018).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 
-#: Of Arrow memory.
-ROW_GROUP_BYTES = 16 * 1024 * 1024
+from entra_lake.group_columns import Numbers, Texts, Values
+
+#: Of memory while a group waits for more rows.
+ROW_GROUP_BYTES = 32 * 1024 * 1024
 #: A footer grows with its row groups, and readers load it whole: large days get larger groups.
 MOST_ROW_GROUPS = 90
+#: Of windows as they came, whose texts stand once in each of them only.
+WAITING_BYTES = 8 * 1024 * 1024
 #: A group that is fuller than this when its texts stand once is not worth waiting for more.
 _NEARLY_FULL = 0.9
 
 
-def row_groups(windows: Iterator[pa.Table], records: int) -> Iterator[pa.Table]:
+def row_groups(
+    windows: Iterator[pa.Table], records: int, schema: pa.Schema, together: Sequence[str] = ()
+) -> Iterator[pa.Table]:
     """Join windows: to enough memory, and so many rows that a large day has few groups.
 
     :param records: of the day: how many rows there will be at most.
+    :param schema: of the groups; a dictionary is a column of texts that repeat, whatever the windows have.
+    :param together: columns of such texts: rows that have them in common stand together; else they stand as they came.
     """
-    waiting: list[pa.Table] = []
-    rows = size = 0
+    group = _Group(schema, together)
     for table in windows:
-        waiting.append(table)
-        rows, size = rows + table.num_rows, size + table.nbytes
-        if size < ROW_GROUP_BYTES or rows < records // MOST_ROW_GROUPS:
-            continue
-        waiting = [_join(waiting)]
-        size = _size(waiting[0])
-        if size >= _NEARLY_FULL * ROW_GROUP_BYTES:
-            yield waiting.pop()
-            rows = size = 0
-    if waiting:
-        yield _join(waiting)
+        group.add(table)
+        if group.size >= ROW_GROUP_BYTES and group.rows >= records // MOST_ROW_GROUPS:
+            group.join()
+            if group.size >= _NEARLY_FULL * ROW_GROUP_BYTES:
+                yield group.finish()
+                group = _Group(schema, together)
+    if group.rows:
+        yield group.finish()
 
 
-def _join(tables: list[pa.Table]) -> pa.Table:
-    """Return one table with one dictionary a column: several would make Parquet's writer give up on dictionaries."""
-    return pa.concat_tables(tables).unify_dictionaries()
+class _Group:
+    """The rows of one row group, as long as it grows.
 
+    :ivar rows: how many there are.
+    :ivar size: the memory that they take, in bytes.
+    """
 
-def _size(table: pa.Table) -> int:
-    """Return the memory of a joined table, whose chunks share their dictionaries."""
-    return sum(_column_size(column) for column in table.columns)
+    def __init__(self, schema: pa.Schema, together: Sequence[str]) -> None:
+        self.rows = self.size = 0
+        self._schema = schema
+        self._together = together
+        self._columns = {
+            field.name: Texts() if pa.types.is_dictionary(field.type) else Values(field.type) for field in schema
+        }
+        self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
 
+    def add(self, table: pa.Table) -> None:
+        self._waiting.append(table)
+        self._waiting_bytes += table.nbytes
+        self.rows += table.num_rows
+        self.size += table.nbytes
+        if self._waiting_bytes >= WAITING_BYTES:
+            self.join()
 
-def _column_size(column: pa.ChunkedArray) -> int:
-    if not pa.types.is_dictionary(column.type) or not column.num_chunks:
-        return int(column.nbytes)
-    return int(column.chunk(0).dictionary.nbytes + len(column) * column.type.index_type.bit_width // 8)
+    def join(self) -> None:
+        """Take the windows' columns, so that a text stands once in the group."""
+        tables, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if not tables:
+            return
+        for name, column in self._columns.items():
+            column.add([chunk for table in tables for chunk in table[name].chunks])
+        self.size = sum(column.size for column in self._columns.values())
+
+    def finish(self) -> pa.Table:
+        """Return the group; nothing is left here, so that there is one of it in memory, and a column twice."""
+        self.join()
+        order = self._order()
+        largest_first = sorted(self._schema.names, key=lambda name: self._columns[name].size, reverse=True)
+        finished = {name: self._columns.pop(name).finish(order) for name in largest_first}
+        return pa.Table.from_arrays([finished[name] for name in self._schema.names], schema=self._schema)
+
+    def _order(self) -> Numbers | None:
+        keys = [column.numbers() for name in self._together if isinstance(column := self._columns[name], Texts)]
+        return np.lexsort(keys[::-1]) if keys else None

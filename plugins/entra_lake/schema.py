@@ -46,7 +46,7 @@ class Column:
     :param description: one sentence for the data dictionary and the table's comments.
     :param optional: True where Graph often leaves the member out of the record altogether.
     :param values: the documented members, where Graph's type is an enumeration.
-    :param variety: how much the values differ, where they are text; a guess, for speed and size alone.
+    :param variety: how much the values differ; a guess, for speed and size alone.
     """
 
     name: str
@@ -84,6 +84,7 @@ class Stream:
     :param description: one sentence.
     :param columns: what the table holds besides `LAKE_COLUMNS`.
     :param actor: Graph's paths of the id and of the sign-in name of who did it: erasing that person removes the record.
+    :param together: columns of text; rows that have them in common stand together in a row group: less is read then.
     :param extra_filter: a condition that Graph needs to serve this stream at all.
     """
 
@@ -99,6 +100,7 @@ class Stream:
     page_size: int = 1000
     time_digits: int = 0
     actor: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
     extra_filter: str | None = None
 
     @property
@@ -128,6 +130,7 @@ LAKE_COLUMNS: tuple[Column, ...] = (
         name="event_time",
         type=Type.TIMESTAMP,
         path="",
+        variety=Variety.EACH,
         description="When the event happened, UTC, cut to milliseconds; the day of the partition is its date.",
     ),
     Column(

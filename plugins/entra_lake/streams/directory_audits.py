@@ -24,7 +24,7 @@ STREAM = Stream(
             Type.STRING,
             "activityDateTime",
             "The event's time, exactly as Graph wrote it, up to 100 ns.",
-            variety=Variety.MANY,
+            variety=Variety.EACH,
         ),
         Column(
             "activity_display_name",

@@ -31,6 +31,7 @@ STREAM = Stream(
     time_field="createdDateTime",
     permission="AuditLog.Read.All",
     actor=("userId", "userPrincipalName"),
+    together=("user_id", "ip_address"),
     licence="Microsoft Entra ID P1 (one licence in the tenant is enough)",
     doc_url="https://learn.microsoft.com/graph/api/resources/signin?view=graph-rest-1.0",
     description="Interactive sign-ins of users; v1.0 serves no non-interactive or service principal sign-ins.",
@@ -47,7 +48,7 @@ STREAM = Stream(
             Type.STRING,
             "createdDateTime",
             "The event's time, exactly as Graph wrote it.",
-            variety=Variety.MANY,
+            variety=Variety.EACH,
         ),
         Column("user_id", Type.STRING, "userId", "Object id of the user.", variety=Variety.MANY),
         Column(
