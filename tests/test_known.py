@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -16,15 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from entra_lake import few_rows, known, known_rows, row_file
-from entra_lake.arrow import arrow_schema, repeated_columns
-from entra_lake.flatten import flatten
 from entra_lake.identity import Identity, canonical
 from entra_lake.known import Known, Standing
-from entra_lake.streams import STREAMS
+from held_records import SIGN_INS, content_hash, opened_records
 
 DAY_START = 1_764_115_200_000
 GROUP_ROWS = 50
-SIGN_INS = STREAMS["sign_ins"]
 
 
 @dataclass(frozen=True)
@@ -51,29 +47,6 @@ def made_rows(random: Random) -> list[Row]:
             time = None if random.random() < 0.02 else DAY_START + random.randrange(86_400_000)
             rows.append(Row(f"id-{number}", content, content == int(latest * len(contents)), time))
     return sorted(rows, key=lambda row: row.time or DAY_START)
-
-
-def content_hash(record: Mapping[str, object]) -> str:
-    """Return the hash of a record's bytes."""
-    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
-
-
-@contextmanager
-def opened_records(records: Sequence[Mapping[str, object]], folder: Path) -> Iterator[pq.ParquetFile]:
-    """Write whole records, and open them as a reading does; the last one of an id is its latest."""
-    last = {record["id"]: number for number, record in enumerate(records)}
-    rows = [
-        {
-            **flatten(record, SIGN_INS),
-            "record_sha256": content_hash(record),
-            "is_latest": last[record["id"]] == number,
-        }
-        for number, record in enumerate(records)
-    ]
-    table = pa.Table.from_pylist(rows, schema=arrow_schema(SIGN_INS))
-    pq.write_table(table, folder / "records.parquet", row_group_size=GROUP_ROWS, store_schema=False)
-    with pq.ParquetFile(folder / "records.parquet", read_dictionary=list(repeated_columns(SIGN_INS))) as opened:
-        yield opened
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -177,7 +150,7 @@ def test_ids_with_equal_numbers_lose_nothing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(known_rows, "id_numbers", few_numbers)
     monkeypatch.setattr(known, "id_numbers", few_numbers)
     records = [{"id": name, "createdDateTime": "2025-11-26T01:00:00Z"} for name in ("aa", "bb", "c")]
-    with opened_records(records, tmp_path) as opened, closing(Known(opened, DAY_START)) as days:
+    with opened_records(records, tmp_path, GROUP_ROWS) as opened, closing(Known(opened, DAY_START)) as days:
         latest = [Identity(str(record["id"]), None, content_hash(record)) for record in records]
         news = [Identity(name, None, content_hash({"id": name})) for name in ("cc", "d", "eee")]
         assert days.compare(latest) == [Standing.LATEST] * 3
@@ -185,14 +158,14 @@ def test_ids_with_equal_numbers_lose_nothing(tmp_path: Path, monkeypatch: pytest
         assert days.contents(SIGN_INS, ["bb", "cc", "d", "eee"]).keys() == {"bb"}
 
 
-@pytest.mark.parametrize("batch_bytes", [1, few_rows.BATCH_BYTES])
+@pytest.mark.parametrize("batch_bytes", [1, 100, few_rows.BATCH_BYTES])
 def test_contents_are_those_of_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_bytes: int) -> None:
     """They stand in any row group and any part of it; one id may have several, of which one is the latest."""
     monkeypatch.setattr(few_rows, "BATCH_BYTES", batch_bytes)
     records = [
         {"id": f"id-{number % 90}", "userDisplayName": f"Zoë {number % 7}", "number": number} for number in range(120)
     ]
-    with opened_records(records, tmp_path) as opened, closing(Known(opened, DAY_START)) as days:
+    with opened_records(records, tmp_path, GROUP_ROWS) as opened, closing(Known(opened, DAY_START)) as days:
         assert opened.num_row_groups == 3
         assert days.contents(SIGN_INS, ["id-5", "id-88", "id-5", "no such id"]) == {
             "id-5": {canonical(records[5]): False, canonical(records[95]): True},

@@ -40,7 +40,8 @@ def _take(file: pq.ParquetFile, group: int, column: str, rows: Numbers) -> pa.Ch
     taken, first = [], 0
     for batch in file.iter_batches(_batch_rows(file, group, column), row_groups=[group], columns=[column]):
         start, end = np.searchsorted(rows, (first, first + len(batch)))
-        taken.append(_plain(batch.column(0).take(pa.array(rows[start:end] - first))))
+        if start < end:
+            taken.append(_plain(batch.column(0).take(pa.array(rows[start:end] - first))))
         first += len(batch)
     return pa.chunked_array(taken)
 

@@ -62,7 +62,7 @@ class RowFile:
         """Return the blocks that may hold ids of these numbers; a block's first may stand at the end of that before."""
         firsts = np.maximum(np.searchsorted(self._firsts, numbers, side="left") - 1, 0)
         ends = np.searchsorted(self._firsts, numbers, side="right")
-        return np.unique(spread(firsts, np.maximum(ends - firsts, 0))[1])
+        return np.unique(spread(firsts, ends - firsts)[1])
 
 
 def _bounds(count: int) -> Numbers:
