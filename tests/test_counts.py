@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from entra_lake.build import build_day
 from entra_lake.collect import collect_day
-from entra_lake.extract import extract
+from entra_lake.extract import extract, recall
+from entra_lake.identity import Identity
+from entra_lake.known import Standing
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, raw_prefix
 from entra_lake.sql import render
@@ -80,6 +83,20 @@ def test_a_reading_without_news_writes_checkpoints_and_the_manifest(
     pages = int(outcome.manifest.passes[-1]["pages"])
     assert written == {"budget": pages, "checkpoints": 3, "manifests": 1}
     assert not traffic.words("GetObject").get("raw")
+
+
+def test_what_a_reading_compares_is_gone_afterwards(lake: Lake, tmp_path: Path) -> None:
+    """It lies on disk as long as somebody lists, in the folder that the lake was given."""
+    prepare(lake)
+    extract(lake, SIGN_INS, DAY, "run")
+    lake, unknown = replace(lake, folder=tmp_path), Identity("unknown", None, "0" * 64)
+    before = set(tmp_path.iterdir())
+    with recall(lake, SIGN_INS, DAY) as memory:
+        assert memory.known.compare([unknown]) == [Standing.NEW]
+        assert set(tmp_path.iterdir()) != before
+    assert set(tmp_path.iterdir()) == before
+    with pytest.raises(ValueError, match="closed"):
+        memory.known.compare([unknown])
 
 
 def test_a_build_reads_each_part_once(lake: Lake, traffic: Traffic, tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from entra_lake.arrow import repeated_columns
 from entra_lake.build import build_day, is_current
 from entra_lake.checkpoints import Checkpoints, OpenPass, left_to_list
 from entra_lake.crew import Crew, OnProgress
@@ -95,9 +96,10 @@ def recall(lake: Lake, stream: Stream, day: date) -> Iterator[Memory]:
     with (
         scratch(lake.folder) as folder,
         _bring(lake, stream, day, raw, folder).open("rb") as opened,
-        pq.ParquetFile(opened) as file,
+        pq.ParquetFile(opened, read_dictionary=list(repeated_columns(stream))) as file,
+        closing(Known(file, start_of_day(day), folder)) as known,
     ):
-        yield Memory(Known(file, start_of_day(day)), file, raw.erased)
+        yield Memory(known, file, raw.erased)
 
 
 def _bring(lake: Lake, stream: Stream, day: date, raw: RawDay, folder: Path) -> Path:

@@ -1,32 +1,30 @@
 """What the lake already holds of a day, so that a pass writes only news.
 
-Of each row 6 bytes are kept: a short number of its id, the row group that it stands in, and what was listed of it.
-Hashes are read when a listing comes to their row group, and only those of a few groups are kept: a listing goes through
-its slice in the order of time, in which rows stand. Numbers of ids may collide; then the contents differ and the record
-is written, never left out.
+Of each row memory holds one byte: what was listed of it. What listed records are compared with lies in a file on this
+machine's disk, which grows with the day as the object itself does; whole records are decoded from the object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from itertools import accumulate
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from entra_lake.few_rows import first_rows, read_few
 from entra_lake.flatten import unflatten
 from entra_lake.identity import Identity, canonical
-from entra_lake.known_rows import NO_NUMBERS, Index, Numbers, RowGroup, RowGroups, hash_numbers, id_numbers, pairs
-from entra_lake.schema import Stream
+from entra_lake.known_rows import ROW, Numbers, Rows, hash_numbers, id_numbers, read_rows
+from entra_lake.row_file import RowFile
+from entra_lake.schema import EXTRA_COLUMN, Stream
 from entra_lake.windows import place
 
 #: Bits of what was listed of a row's id.
 _LISTED, _LATEST_LISTED = 1, 2
-#: Rows that are decoded at one time to look at whole records.
-_BATCH_ROWS = 2_048
 
 
 class Standing(IntEnum):
@@ -42,18 +40,17 @@ _STANDINGS = tuple(Standing)
 
 
 class Known:
-    """The rows of a day's object, to compare listed records with.
+    """The rows of a day's object, to compare listed records with; used by one thread at a time, and closed.
 
     :param file: the object; None when there is none.
+    :param folder: where a file is made; None: in the system's temporary folder.
     """
 
-    def __init__(self, file: pq.ParquetFile | None, day_start: int) -> None:
+    def __init__(self, file: pq.ParquetFile | None, day_start: int, folder: Path | None = None) -> None:
         self._file = file
         self._day_start = day_start
-        self._groups = RowGroups(file) if file else None
-        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] if file else []
-        self._first_rows = [0, *accumulate(sizes)]
-        self._index = Index.of(file) if file else Index.nothing()
+        self._first_rows = first_rows(file) if file else [0]
+        self._rows = RowFile.sort(read_rows(file), self._first_rows[-1], folder) if file else None
         self._listed = np.zeros(self._first_rows[-1], dtype=np.uint8)
 
     @classmethod
@@ -61,29 +58,30 @@ class Known:
         """Return what is known of a day that was never read."""
         return cls(None, 0)
 
+    def close(self) -> None:
+        """Remove the file."""
+        if self._rows:
+            self._rows.close()
+
     def compare(self, identities: Sequence[Identity]) -> list[Standing]:
         """Return each record's standing; note its id as listed."""
-        numbers = id_numbers([identity.id for identity in identities])
         hashes = hash_numbers([identity.sha256 for identity in identities])
         standings = np.zeros(len(identities), dtype=np.int8)
-        for number, group, chosen in self._groups_with(numbers):
-            records, places = pairs(group.ids, numbers[chosen])
-            records = chosen[records]
-            same = (group.hashes[places] == hashes[records]).all(axis=1)
-            found = np.where(same, Standing.OLDER + group.latest[places], Standing.CHANGED)
-            np.maximum.at(standings, records, found.astype(np.int8))
-            rows = self._first_rows[number] + group.rows[places]
-            self._listed[rows] |= _LISTED
-            self._listed[rows[found == Standing.LATEST]] |= _LATEST_LISTED
+        places, rows = self._find([identity.id for identity in identities])
+        same = (rows["hash"] == hashes[places]).all(axis=1)
+        found = np.where(same, Standing.OLDER + rows["latest"], Standing.CHANGED).astype(np.int8)
+        np.maximum.at(standings, places, found)
+        self._listed[rows["row"]] |= _LISTED
+        self._listed[rows["row"][found == Standing.LATEST]] |= _LATEST_LISTED
         return [_STANDINGS[standing] for standing in standings.tolist()]
 
     def note_latest(self, identity: Identity) -> None:
         """Note that the latest content of this id was listed, in other bytes."""
-        self._listed[self._rows_of(identity)] |= _LATEST_LISTED
+        self._listed[self._find([identity.id])[1]["row"]] |= _LATEST_LISTED
 
     def has_listed_latest(self, identity: Identity) -> bool:
         """Tell whether the listing held the latest content of this id, too."""
-        return bool((self._listed[self._rows_of(identity)] & _LATEST_LISTED).any())
+        return bool((self._listed[self._find([identity.id])[1]["row"]] & _LATEST_LISTED).any())
 
     def count_missing(self, start: int, end: int) -> int:
         """Return how many known ids with an event in `[start, end)` ms were not listed."""
@@ -96,26 +94,19 @@ class Known:
         """
         found: dict[str, dict[str, bool]] = {}
         wanted = sorted(set(ids))
-        numbers = [number for number, _ in self._index.find(id_numbers(wanted))]
-        if self._file is None or not numbers:
+        rows = self._find(wanted)[1]["row"]
+        if self._file is None or not len(rows):
             return found
-        names = pa.array(wanted, pa.string())
-        for batch in self._file.iter_batches(_BATCH_ROWS, row_groups=numbers):
-            for row in batch.filter(pc.is_in(batch["id"], names)).to_pylist():
-                found.setdefault(row["id"], {})[canonical(unflatten(row, stream))] = row["is_latest"]
+        few = read_few(self._file, rows, _content_columns(stream))
+        for row in few.filter(pc.is_in(few["id"], pa.array(wanted, pa.string()))).to_pylist():
+            found.setdefault(row["id"], {})[canonical(unflatten(row, stream))] = row["is_latest"]
         return found
 
-    def _groups_with(self, numbers: Numbers) -> Iterator[tuple[int, RowGroup, Numbers]]:
-        for number, chosen in self._index.find(numbers):
-            if self._groups:
-                yield number, self._groups.get(number), chosen
-
-    def _rows_of(self, identity: Identity) -> Numbers:
-        number = id_numbers([identity.id])
-        rows = [
-            self._first_rows[at] + group.rows[pairs(group.ids, number)[1]] for at, group, _ in self._groups_with(number)
-        ]
-        return np.concatenate([*rows, NO_NUMBERS])
+    def _find(self, ids: Sequence[str]) -> tuple[Numbers, Rows]:
+        """Return pairs: the place of an id, and a row that has its number."""
+        if self._rows is None:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=ROW)
+        return self._rows.find(id_numbers(ids))
 
     def _count_missing(self, number: int, start: int, end: int) -> int:
         if self._file is None or not _may_lie_in(self._file, number, start, end):
@@ -124,6 +115,12 @@ class Known:
         times = pc.fill_null(table["event_time"].cast(pa.int64()), place(None, self._day_start)).to_numpy()
         is_listed = (self._listed[self._first_rows[number] : self._first_rows[number + 1]] & _LISTED).astype(bool)
         return int((table["is_latest"].to_numpy() & (times >= start) & (times < end) & ~is_listed).sum())
+
+
+def _content_columns(stream: Stream) -> list[str]:
+    """Return the columns that a record's content is in, and what is asked of its row."""
+    names = ("id", "is_latest", EXTRA_COLUMN.name, *(column.name for column in stream.stored_columns))
+    return list(dict.fromkeys(names))
 
 
 def _may_lie_in(file: pq.ParquetFile, number: int, start: int, end: int) -> bool:

@@ -55,7 +55,8 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
 ) -> SliceReport:
     """List one slice to its end, and write its news to raw/; may run beside others of the same day.
 
-    At most one page is in memory for each listing, and they are worked on one by one.
+    At most one page, and of changed records as much as `news` lets wait, is in memory for each listing; pages are
+    worked on one by one.
 
     :raises ListingBrokenError, GraphUnavailableError: when the listing cannot be finished.
     """
@@ -93,7 +94,7 @@ class Listing:
         self._report = SliceReport(start=window.start.isoformat(), end=window.end.isoformat())
 
     def take(self, page: Page) -> None:
-        """Write the news of a page."""
+        """Write the news of a page; changed records may wait for the next ones."""
         listed = self._news.identify(page.records)
         inside = [item for item in listed if self._is_inside(item[1].event_time)]
         kept = [item for item in inside if not self._erased.hold(item[1].id)]

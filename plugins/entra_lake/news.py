@@ -15,12 +15,16 @@ from entra_lake.tally import lateness_bound
 
 Listed = tuple[bytes, Identity]
 
+#: Of changed records that are looked at together: looking at one takes as long as at hundreds of its row group.
+MOST_WAITING_BYTES = 1024 * 1024
+
 
 class NewsFilter:
     """Compare the pages of one slice with what the lake holds, and let pass what is new.
 
     Written are ids that are unknown and contents that differ from the latest one of their id. When
     Graph lists an older content, it counts only if the same listing does not hold the latest, too.
+    Changed records wait for those of the next pages, until there are enough or the slice ends.
 
     :param seen_at: when the pass began, ms since 1970: from then on its new records count as seen.
     """
@@ -28,6 +32,8 @@ class NewsFilter:
     def __init__(self, stream: Stream, known: Known, seen_at: int) -> None:
         self._stream = stream
         self._known = known
+        self._changed: list[Listed] = []
+        self._changed_bytes = 0
         self._older: list[Listed] = []
         self._seen_at = seen_at
         self.counts: Counter[Standing] = Counter()
@@ -39,33 +45,35 @@ class NewsFilter:
         return [(line, identify(line, self._stream)) for line in lines]
 
     def sift(self, listed: Sequence[Listed]) -> list[Listed]:
-        """Return the records of a page that are new for certain."""
+        """Return what is new for certain: of a page, and of the changed records that waited."""
         standings = self._known.compare([identity for _, identity in listed])
         news: list[Listed] = []
-        changed: list[Listed] = []
         for item, standing in zip(listed, standings, strict=True):
             if standing is Standing.NEW:
                 news.append(item)
             elif standing is Standing.CHANGED:
-                changed.append(item)
+                self._changed.append(item)
+                self._changed_bytes += len(item[0])
             elif standing is Standing.OLDER:
                 self._older.append(item)
         self.counts[Standing.NEW] += len(news)
         times = (identity.event_time for _, identity in news)
         self.lateness.update(lateness_bound(self._seen_at - time) for time in times if time is not None)
-        return news + self._really_changed(changed)
+        return news + self._really_changed() if self._changed_bytes >= MOST_WAITING_BYTES else news
 
     def rest(self) -> list[Listed]:
-        """Return, when the slice is listed to its end, the older contents that came back."""
+        """Return, when the slice is listed to its end, what waited, and the older contents that came back."""
+        news = self._really_changed()
         back = [item for item in self._older if not self._known.has_listed_latest(item[1])]
         self._older = []
         self.counts[Standing.CHANGED] += len(back)
         if back:
             self._note_changes(back, self._contents(back))
-        return back
+        return news + back
 
-    def _really_changed(self, changed: list[Listed]) -> list[Listed]:
-        """Leave out records whose bytes differ while their parsed values do not."""
+    def _really_changed(self) -> list[Listed]:
+        """Return the records that waited, without those whose bytes differ while their parsed values do not."""
+        changed, self._changed, self._changed_bytes = self._changed, [], 0
         if not changed:
             return []
         contents = self._contents(changed)
