@@ -18,7 +18,7 @@ from entra_lake.arrow import encoded, equally_long, record_schema, repeated_colu
 from entra_lake.columns import flat_columns
 from entra_lake.flatten import parse_time
 from entra_lake.identity import locate
-from entra_lake.shape import Shape
+from entra_lake.shape import Line, Shape
 from entra_lake.structs import Struct
 
 Numbers = npt.NDArray[np.int64]
@@ -44,14 +44,14 @@ class Cells:
     :param timed: where a record names a time that can be read.
     """
 
-    lines: list[bytes]
+    lines: list[Line]
     batch: pa.RecordBatch
     ids: list[str]
     times: Numbers
     timed: Flags
 
 
-def read_cells(lines: Sequence[bytes], hashes: Sequence[bytes], shape: Shape, day_start: int) -> Iterator[Cells]:
+def read_cells(lines: Sequence[Line], hashes: Sequence[bytes], shape: Shape, day_start: int) -> Iterator[Cells]:
     """Read lines, piece by piece.
 
     :param hashes: the SHA-256 of each line.
@@ -67,7 +67,7 @@ def _chosen(values: Sequence[_T], places: Sequence[int]) -> list[_T]:
 
 
 def _cells(
-    lines: Sequence[bytes], hashes: Sequence[bytes], structs: Sequence[Struct | None], shape: Shape, day_start: int
+    lines: Sequence[Line], hashes: Sequence[bytes], structs: Sequence[Struct | None], shape: Shape, day_start: int
 ) -> Cells:
     names, times, timed = _names_and_times(lines, structs, shape, day_start)
     ids = [name or f"sha256:{sha256.hex()}" for name, sha256 in zip(names, hashes, strict=True)]
@@ -97,11 +97,11 @@ def in_order(times: Numbers, ids: Sequence[str]) -> Numbers | None:
 
 
 def _names_and_times(
-    lines: Sequence[bytes], structs: Sequence[Struct | None], shape: Shape, day_start: int
+    lines: Sequence[Line], structs: Sequence[Struct | None], shape: Shape, day_start: int
 ) -> tuple[list[str | None], Numbers, Flags]:
     """Return usable ids, None for none, and when and whether each record says that it happened."""
     refused = [place for place, item in enumerate(structs) if item is None]
-    located = [locate(lines[place], shape.stream) for place in refused]
+    located = [locate(bytes(lines[place]), shape.stream) for place in refused]
     readable = structs
     if refused:
         readable = [shape.node.absent if item is None else item for item in structs]

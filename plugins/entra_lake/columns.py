@@ -18,7 +18,7 @@ from entra_lake.filters import derived_of
 from entra_lake.flatten import Row, hold, replace_id
 from entra_lake.odd import Leftovers, Path
 from entra_lake.schema import Column, Stream, Type, Variety
-from entra_lake.shape import Shape, slow_row
+from entra_lake.shape import Line, Shape, slow_row
 from entra_lake.structs import NO_TEXT, Node, Struct
 
 Flags = npt.NDArray[np.bool_]
@@ -34,7 +34,7 @@ class Flat:
     extra: list[str | None]
 
 
-def flat_columns(lines: Sequence[bytes], structs: Sequence[Struct | None], ids: Sequence[str], shape: Shape) -> Flat:
+def flat_columns(lines: Sequence[Line], structs: Sequence[Struct | None], ids: Sequence[str], shape: Shape) -> Flat:
     """Return what `flatten` gives for each record, column by column.
 
     :param structs: what `shape` has read of each line; None where `flatten` must take it.
@@ -43,7 +43,7 @@ def flat_columns(lines: Sequence[bytes], structs: Sequence[Struct | None], ids: 
     get_id, plain = shape.get_id, shape.node.plain
     odd = [place for place, item in enumerate(structs) if type(item) is not plain]
     slow = [place for place in odd if structs[place] is None or get_id(structs[place]) != ids[place]]
-    rows = {place: _slow_row(lines[place], ids[place], shape.stream) for place in slow}
+    rows = {place: _slow_row(bytes(lines[place]), ids[place], shape.stream) for place in slow}
     whole = {place: shape.of_row(rows[place]) if place in rows else shape.renew(structs[place]) for place in odd}
     return _flat(_with_each(structs, whole), shape, odd, rows)
 

@@ -65,7 +65,8 @@ class Texts:
     @property
     def size(self) -> int:
         """Return the memory that it takes, in bytes."""
-        return self._texts.nbytes + self._places_bytes + sum(piece.nbytes for piece in self._waiting)
+        waiting: int = sum(piece.nbytes for piece in self._waiting)
+        return int(self._texts.nbytes) + self._places_bytes + waiting
 
     def add(self, chunks: Sequence[pa.Array]) -> None:
         """Put texts behind those that are there."""

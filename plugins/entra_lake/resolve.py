@@ -51,7 +51,7 @@ def resolve(records: Records, passes: Sequence[str], wanderers: Wanderers) -> Ro
     for name, places in repeated.items():
         known = wanderers.get(name) or number_versions(
             {Observation(passes[records.passes[place]], sha256[place]) for place in places},
-            _Contents({sha256[place]: records.lines[place] for place in places}),
+            _Contents({sha256[place]: bytes(records.lines[place]) for place in places}),
         )
         waiting = {version.sha256: version for version in known}
         for place in places:

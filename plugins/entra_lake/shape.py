@@ -22,6 +22,9 @@ from entra_lake.flatten import ABSENT, RECORD, Record, Row, Tree, column_tree, f
 from entra_lake.schema import Stream, Type
 from entra_lake.structs import Paths, Struct, make_node, renew, struct_name, struct_of_row
 
+#: A record's received bytes, or a view of them.
+Line = bytes | memoryview
+
 #: Refused records that are looked at to learn members from, at one time.
 GROUP = 32
 _FIRST_LOOK = 256
@@ -50,7 +53,7 @@ class Shape:
         """Return the paths of the members that were learned."""
         return self._learned
 
-    def read(self, lines: Sequence[bytes]) -> list[Struct | None]:
+    def read(self, lines: Sequence[Line]) -> list[Struct | None]:
         """Return each record as a struct of `node`; None for those that must be taken one by one.
 
         Structs of earlier calls may lack the fields that this call learns: put them into `renew`.
@@ -68,7 +71,7 @@ class Shape:
             found = [item if item is None else self.renew(item) for item in found]
         return found
 
-    def read_quickly(self, lines: Sequence[bytes]) -> list[Struct | None]:
+    def read_quickly(self, lines: Sequence[Line]) -> list[Struct | None]:
         """Return what `read` does, plain records as the node's plain struct."""
         if not self._has_looked:
             self._look(lines[:_FIRST_LOOK])
@@ -95,24 +98,24 @@ class Shape:
         self._decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(self.node.kind)
         self._plain_decoder: msgspec.json.Decoder[Struct] = msgspec.json.Decoder(self.node.plain)
 
-    def _look(self, lines: Sequence[bytes]) -> None:
+    def _look(self, lines: Sequence[Line]) -> None:
         """Learn from the first records, before many are read without what these teach."""
         self._has_looked = True
         found = _decode(self._decoder, lines)
         while self._learn([line for line, item in zip(lines, found, strict=True) if item is None][:GROUP]):
             found = _decode(self._decoder, lines)
 
-    def _learn(self, lines: Iterable[bytes]) -> bool:
+    def _learn(self, lines: Iterable[Line]) -> bool:
         """Tell whether these refused records have taught a member."""
         tree = column_tree(self.stream)
-        new = {path for line in lines for path in _unknown(_parsed(line), tree, ())} - self._learned
+        new = {path for line in lines for path in _unknown(_parsed(bytes(line)), tree, ())} - self._learned
         chosen = sorted(new)[: MOST_LEARNED - len(self._learned)]
         if chosen:
             self._use(self._learned.union(chosen))
         return bool(chosen)
 
 
-def _decode(decoder: msgspec.json.Decoder[Struct], lines: Iterable[bytes]) -> list[Struct | None]:
+def _decode(decoder: msgspec.json.Decoder[Struct], lines: Iterable[Line]) -> list[Struct | None]:
     """Read the lines, None for refused ones: a refused line costs no other a second reading."""
     decode = decoder.decode
     found: list[Struct | None] = []

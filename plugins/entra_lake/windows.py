@@ -18,7 +18,7 @@ import pyarrow as pa
 from entra_lake.cells import Flags, Numbers, read_cells
 from entra_lake.layout import RawPart
 from entra_lake.raw import read_hashed
-from entra_lake.shape import Shape
+from entra_lake.shape import Line, Shape
 from entra_lake.store_protocol import Store
 
 WINDOW_BYTES = 4 * 1024 * 1024  # of raw JSON that is handed on at one time
@@ -36,7 +36,7 @@ class Records:
     :param size: bytes of all lines.
     """
 
-    lines: list[bytes]
+    lines: list[Line]
     table: pa.Table
     ids: list[str]
     times: Numbers
@@ -115,7 +115,9 @@ def pass_names(parts: Iterable[RawPart]) -> list[str]:
     return sorted({part.pass_id for part in parts})
 
 
-def _read(lines: list[bytes], hashes: list[bytes], shape: Shape, pass_number: int, day_start: int) -> Iterator[Records]:
+def _read(
+    lines: Sequence[Line], hashes: list[bytes], shape: Shape, pass_number: int, day_start: int
+) -> Iterator[Records]:
     for cells in read_cells(lines, hashes, shape, day_start):
         yield Records(
             lines=cells.lines,
