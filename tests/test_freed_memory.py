@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -51,3 +52,14 @@ def test_large_blocks_go_back_when_they_are_freed() -> None:
 def test_what_is_free_between_records_goes_back_when_it_is_asked_for() -> None:
     """Of a hundred megabytes of records, of which one in twenty lives on, most go back."""
     run(RECORDS)
+
+
+@pytest.mark.parametrize(("chosen", "used"), [(None, "jemalloc"), ("system", "system")])
+def test_builds_use_the_allocator_that_costs_least(chosen: str | None, used: str) -> None:
+    """Arrow takes its memory from jemalloc, where nobody has chosen another allocator."""
+    variable = "ARROW_DEFAULT_MEMORY_POOL"
+    env = {name: value for name, value in os.environ.items() if name != variable}
+    env |= {variable: chosen} if chosen else {}
+    script = "import entra_lake.build, pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == used
