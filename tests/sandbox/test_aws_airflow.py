@@ -29,7 +29,8 @@ def test_the_hook_reads_results_and_reasons(cloud: Cloud) -> None:
     hook = AthenaHook()
     context, place = {"Database": "default"}, {"OutputLocation": OUTPUT}
     query = hook.run_query("SELECT 1 AS one", context, place)
-    assert hook.poll_query_status(query, sleep_time=0.01) == "SUCCEEDED"
+    ended, where = hook.poll_query_status(query, sleep_time=0.01), hook.conn.meta.endpoint_url
+    assert ended == "SUCCEEDED", (hook.get_state_change_reason(query), where, cloud.aws.endpoint_url)
     assert hook.get_query_results(query)["ResultSet"]["Rows"][1]["Data"] == [{"VarCharValue": "1"}]
     assert hook.get_output_location(query) == f"{OUTPUT}{query}.csv"
     failed = hook.run_query("SELECT nope", context, place)
