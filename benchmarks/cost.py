@@ -25,7 +25,7 @@ KMS_KEY_MONTH = 1.0
 KMS_REQUEST = 0.03 / 10_000
 
 #: What one record takes, in bytes: as Graph sends it (with many policies; simulated ones take a third), in raw/ and in
-#: lake/. A simulated organisation's take 115 and 203 in lake/ (docs/benchmarks.md); real ones repeat themselves less:
+#: lake/. A simulated organisation's take 95 and 200 in lake/ (docs/benchmarks.md); real ones repeat themselves less:
 #: more is assumed.
 SENT = {"sign_ins": 6_200, "directory_audits": 1_700}
 KEPT_RAW = 500
