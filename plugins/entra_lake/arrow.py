@@ -25,7 +25,8 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
 }
 
 _TEXTS = {Type.JSON, Type.STRING}
-_NO_TEXTS = pa.nulls(0, pa.string())
+#: Made of NULLs: from Python's values pyarrow would load pandas (`pandas_absence`).
+NO_TEXTS = pa.nulls(0, pa.string())
 
 
 @cache
@@ -88,7 +89,7 @@ def encoded(array: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(array.type):
         return array
     if array.null_count == len(array):
-        return pa.DictionaryArray.from_arrays(pa.nulls(len(array), pa.int32()), _NO_TEXTS)
+        return pa.DictionaryArray.from_arrays(pa.nulls(len(array), pa.int32()), NO_TEXTS)
     return array.dictionary_encode()
 
 

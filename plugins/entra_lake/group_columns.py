@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Numbers = npt.NDArray[Any]
+from entra_lake.arrow import NO_TEXTS
 
-_NO_TEXTS = pa.nulls(0, pa.string())
+Numbers = npt.NDArray[Any]
 
 
 @lru_cache(maxsize=1)
@@ -57,7 +57,7 @@ class Texts:
     """
 
     def __init__(self) -> None:
-        self._texts: pa.Array = _NO_TEXTS
+        self._texts: pa.Array = NO_TEXTS
         self._places: list[pa.Array] = []
         self._places_bytes = 0
         self._waiting: list[pa.DictionaryArray] = []

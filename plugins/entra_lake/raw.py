@@ -147,7 +147,7 @@ def count_records(parts: Iterable[RawPart]) -> int:
 
 
 def _lines(packed: bytes) -> list[memoryview]:
-    """Return the lines; to copy each would take more CPU than to unpack them."""
+    """Return the lines as views of the content, without a copy of each."""
     try:
         content = zstandard.decompress(packed)
     except zstandard.ZstdError:
