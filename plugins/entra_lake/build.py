@@ -33,7 +33,7 @@ from entra_lake.tally import Tally
 from entra_lake.windows import pass_names, sweep
 
 #: Raise it when the same raw must give other rows or another order; every day is then built anew when next touched.
-BUILD_RULES = 3
+BUILD_RULES = 4
 
 ZSTD_LEVEL = 3
 #: Random ids hold no repetition to look for: less search makes them no larger (docs/adr/0018).
@@ -120,7 +120,7 @@ class _Build:
         schema = written_schema(self._stream)
         with pq.ParquetWriter(path, schema, **written_options(self._stream)) as writer:
             records = sum(part.records for part in self._parts)
-            for table in row_groups(self._tables(wanderers), records, schema, self._stream.together):
+            for table in row_groups(self._tables(wanderers), records, schema, self._stream.together, path.parent):
                 writer.write_table(table, row_group_size=table.num_rows)
                 del table
             writer.add_key_value_metadata(self.footer().to_metadata())

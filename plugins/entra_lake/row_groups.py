@@ -1,22 +1,29 @@
 """Windows of rows joined to row groups: as large as memory allows, for each group repeats the names that it holds.
 
-Row groups stand in the order of events. Within one the rows of a user stand together, where the stream says so: then a
-question that counts users reads a number for each user, and not for each record (docs/adr/0018).
+Where the stream says so, the rows of a user stand together: a question that counts users then reads a number for each
+user, and not for each record. A large day goes over disk first, so that each user stands in one group of it
+(docs/adr/0018). Otherwise groups stand in the order of events.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from entra_lake.group_columns import Numbers, Texts, Values
+from entra_lake.stretches import Stretches
 
 #: Of memory while a group waits for more rows.
 ROW_GROUP_BYTES = 32 * 1024 * 1024
 #: A footer grows with its row groups, and readers load it whole: large days get larger groups.
 MOST_ROW_GROUPS = 90
+#: A day of more rows goes over disk. Of sign-ins, a group's memory holds some four fifths of these.
+LARGE_DAY_ROWS = 125_000
+#: Of a large day those rows that become one group: as they fit in its memory, for each user's stand together.
+STRETCH_ROWS = 64_000
 #: Of windows as they came, whose texts stand once in each of them only.
 WAITING_BYTES = 8 * 1024 * 1024
 #: A group that is fuller than this when its texts stand once is not worth waiting for more.
@@ -24,18 +31,38 @@ _NEARLY_FULL = 0.9
 
 
 def row_groups(
-    windows: Iterator[pa.Table], records: int, schema: pa.Schema, together: Sequence[str] = ()
+    windows: Iterator[pa.Table],
+    records: int,
+    schema: pa.Schema,
+    together: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> Iterator[pa.Table]:
     """Join windows: to enough memory, and so many rows that a large day has few groups.
 
     :param records: of the day: how many rows there will be at most.
     :param schema: of the groups; a dictionary is a column of texts that repeat, whatever the windows have.
     :param together: columns of such texts: rows that have them in common stand together; else they stand as they came.
+    :param folder: where the rows of a large day wait; None: in the system's temporary folder.
     """
+    least = records // MOST_ROW_GROUPS
+    if not together or records <= LARGE_DAY_ROWS:
+        yield from _joined(windows, least, schema, together)
+        return
+    least *= 2  # where memory fills early, a stretch is more than one group
+    with Stretches(together[0], -(-records // max(STRETCH_ROWS, least)), folder) as stretches:
+        for rows in _joined(windows, 0, schema, ()):
+            stretches.add(rows)
+            del rows  # or it would be in memory beside the next ones
+        for stretch in stretches:
+            yield from _joined(stretch, least, schema, together)
+
+
+def _joined(windows: Iterator[pa.Table], least: int, schema: pa.Schema, together: Sequence[str]) -> Iterator[pa.Table]:
+    """Join windows until they fill the memory, and are at least so many rows."""
     group = _Group(schema, together)
     for table in windows:
         group.add(table)
-        if group.size >= ROW_GROUP_BYTES and group.rows >= records // MOST_ROW_GROUPS:
+        if group.size >= ROW_GROUP_BYTES and group.rows >= least:
             group.join()
             if group.size >= _NEARLY_FULL * ROW_GROUP_BYTES:
                 yield group.finish()
