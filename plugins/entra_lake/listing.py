@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from threading import Lock
 
-import numpy as np
 import pyarrow.parquet as pq
 
 from entra_lake.changes import add_up
 from entra_lake.crew import OnProgress
+from entra_lake.distinct import DistinctIds
 from entra_lake.freed_memory import trim
 from entra_lake.graph import GraphClient
 from entra_lake.known import Known, Standing
@@ -22,6 +22,7 @@ from entra_lake.passes import SliceReport
 from entra_lake.progress import Progress
 from entra_lake.raw import RawWriter
 from entra_lake.schema import Stream
+from entra_lake.scratch import scratch
 from entra_lake.slices import Slice
 from entra_lake.tombstones import Tombstones
 from entra_lake.windows import place, start_of_day
@@ -59,20 +60,22 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
     worked on one by one.
 
     :raises ListingBrokenError, GraphUnavailableError: when the listing cannot be finished.
+    :raises DiskFullError: when this machine's disk has no room for the numbers of the listed ids.
     """
     writer = RawWriter(lake.store, stream, day, pass_id)
     news = NewsFilter(stream, memory.known, int(pass_start(pass_id).timestamp()) * _MS)
-    listing = Listing(stream, day, window, news, writer, memory.erased)
     began, waited = lake.clock.monotonic(), graph.waited_seconds
-    for page in graph.list_pages(stream, window):
+    with scratch(lake.folder) as folder, DistinctIds(folder) as ids:
+        listing = Listing(stream, day, window, news, writer, memory.erased, ids)
+        for page in graph.list_pages(stream, window):
+            with memory.lock:
+                listing.take(page)
+            del page
+            trim()
+            seconds = lake.clock.monotonic() - began
+            on_progress(listing.progress(seconds, graph.waited_seconds - waited))
         with memory.lock:
-            listing.take(page)
-        del page
-        trim()
-        seconds = lake.clock.monotonic() - began
-        on_progress(listing.progress(seconds, graph.waited_seconds - waited))
-    with memory.lock:
-        report = listing.finish(memory.known)
+            report = listing.finish(memory.known)
     return replace(report, waited_seconds=round(graph.waited_seconds - waited, 3))
 
 
@@ -80,7 +83,14 @@ class Listing:
     """One slice while it is listed."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it compares with, and where to it writes
-        self, stream: Stream, day: date, window: Slice, news: NewsFilter, writer: RawWriter, erased: Tombstones
+        self,
+        stream: Stream,
+        day: date,
+        window: Slice,
+        news: NewsFilter,
+        writer: RawWriter,
+        erased: Tombstones,
+        ids: DistinctIds,
     ) -> None:
         self._stream = stream
         self._day = Slice.of_day(day)
@@ -89,7 +99,7 @@ class Listing:
         self._news = news
         self._writer = writer
         self._erased = erased
-        self._ids: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+        self._ids = ids
         self._seen: list[tuple[int, int]] = []
         self._report = SliceReport(start=window.start.isoformat(), end=window.end.isoformat())
 
@@ -100,7 +110,7 @@ class Listing:
         kept = [item for item in inside if not self._erased.hold(item[1].id)]
         for line, identity in self._news.sift(kept):
             self._writer.add(line, place(identity.event_time, self._day_start))
-        self._ids.append(np.fromiter((hash(i.id) for _, i in kept), np.int64, count=len(kept)))
+        self._ids.add([identity.id for _, identity in kept])
         times = [place(i.event_time, self._day_start) for _, i in inside]
         self._seen = [*self._seen, (min(times), max(times))][-2:] if times else self._seen
         self._report = replace(
@@ -119,10 +129,9 @@ class Listing:
         for line, identity in self._news.rest():
             self._writer.add(line, place(identity.event_time, self._day_start))
         self._writer.flush()
-        ids = np.unique(np.concatenate(self._ids)) if self._ids else np.array([], dtype=np.int64)
         return replace(
             self._report,
-            ids=int(ids.size),
+            ids=self._ids.count(),
             new=self._news.counts[Standing.NEW],
             changed=self._news.counts[Standing.CHANGED],
             missing=known.count_missing(
