@@ -105,6 +105,14 @@ def test_an_id_with_another_time_is_known(rows: list[Row], days: Known) -> None:
     assert days.count_missing(DAY_START, DAY_START + 86_400_000) == 0
 
 
+def test_the_first_row_of_each_id_is_told(rows: list[Row], days: Known) -> None:
+    """In whatever order they are asked for, and twice; whoever asks in the order of the rows finds neighbours."""
+    asked = [row.id for row in rows] * 2
+    Random(1).shuffle(asked)
+    held = [row.id for row in rows]
+    assert days.first_rows_of(asked).tolist() == [held.index(name) for name in asked]
+
+
 @pytest.mark.parametrize("is_noted", [False, True])
 def test_the_latest_content_is_remembered(rows: list[Row], days: Known, *, is_noted: bool) -> None:
     """Whether the latest content of an id was listed, by its hash or by its values, is told of all its rows."""

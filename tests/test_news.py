@@ -11,6 +11,7 @@ from random import Random
 import pytest
 
 from entra_lake import news
+from entra_lake.changed_records import ChangedRecords
 from entra_lake.known import Known, Standing
 from entra_lake.news import NewsFilter
 from held_records import SIGN_INS, line_of, opened_records
@@ -47,38 +48,48 @@ def known(tmp_path: Path) -> Iterator[Known]:
         yield made
 
 
-@pytest.mark.parametrize("most", [1, 700, news.MOST_WAITING_BYTES])
+@pytest.fixture
+def sifted(known: Known, tmp_path: Path) -> Iterator[NewsFilter]:
+    with ChangedRecords(tmp_path) as changed:
+        yield NewsFilter(SIGN_INS, known, 0, changed)
+
+
+@pytest.mark.parametrize("most", [1, 700, news.MOST_AT_ONCE_BYTES])
 @pytest.mark.parametrize("page_size", [1, 7, 100])
 def test_waiting_changes_nothing_of_what_is_written(
-    known: Known, monkeypatch: pytest.MonkeyPatch, most: int, page_size: int
+    sifted: NewsFilter, monkeypatch: pytest.MonkeyPatch, most: int, page_size: int
 ) -> None:
-    """Unknown ids, contents that are new, older ones that came back: whether looked at page by page or at the end."""
-    monkeypatch.setattr(news, "MOST_WAITING_BYTES", most)
-    sifted, lines = NewsFilter(SIGN_INS, known, 0), list(LISTED)
+    """Unknown ids, contents that are new, older ones that came back: however they are listed and looked at."""
+    monkeypatch.setattr(news, "MOST_AT_ONCE_BYTES", most)
+    lines = list(LISTED)
     Random(page_size).shuffle(lines)
     pages = [lines[start : start + page_size] for start in range(0, len(lines), page_size)]
     passed = [item for page in pages for item in sifted.sift(sifted.identify(page))]
+    assert sorted(line for line, _ in passed) == sorted(UNKNOWN), "new ones do not wait"
     passed += sifted.rest()
     assert sorted(line for line, _ in passed) == sorted(UNKNOWN + CHANGED + BACK)
     assert sifted.counts == {Standing.NEW: len(UNKNOWN), Standing.CHANGED: len(CHANGED) + len(BACK)}
     assert sifted.changed_fields == {"userDisplayName": len(CHANGED) + len(BACK)}
-    assert sifted.rest() == []
 
 
-def test_changed_records_are_looked_at_together(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They wait until there are enough, and no longer; new ones do not wait."""
-    looks: list[int] = []
+def test_changed_records_are_looked_at_row_by_row(
+    known: Known, sifted: NewsFilter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever order they are listed: neighbours in the object are looked at together, and once."""
+    looks: list[list[str]] = []
     look = known.contents
 
     def noted(stream: object, ids: list[str]) -> object:
-        looks.append(len(ids))
+        looks.append(ids)
         return look(SIGN_INS, ids)
 
     monkeypatch.setattr(known, "contents", noted)
-    monkeypatch.setattr(news, "MOST_WAITING_BYTES", 10 * len(CHANGED[0]))
-    sifted = NewsFilter(SIGN_INS, known, 0)
-    passed = [len(sifted.sift(sifted.identify(page))) for page in zip(CHANGED[:14], UNKNOWN * 2, strict=False)]
-    assert passed == [1] * 9 + [1 + 10] + [1] * 4
-    assert looks == [10]
-    assert len(sifted.rest()) == 4
-    assert looks == [10, 4]
+    monkeypatch.setattr(news, "MOST_AT_ONCE_BYTES", 10 * max(map(len, CHANGED)))
+    lines = CHANGED[:14]
+    Random(1).shuffle(lines)
+    for line in lines:
+        assert sifted.sift(sifted.identify([line])) == []
+    assert not looks
+    assert len(list(sifted.rest())) == 14
+    held = [f"id-{number}" for number in range(14)]
+    assert looks == [held[:10], held[10:]]

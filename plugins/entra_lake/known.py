@@ -75,6 +75,13 @@ class Known:
         self._listed[rows["row"][found == Standing.LATEST]] |= _LATEST_LISTED
         return [_STANDINGS[standing] for standing in standings.tolist()]
 
+    def first_rows_of(self, ids: Sequence[str]) -> Numbers:
+        """Return the first row of each id that the object holds."""
+        places, rows = self._find(ids)
+        found = np.full(len(ids), self._first_rows[-1], dtype=np.int64)
+        np.minimum.at(found, places, rows["row"].astype(np.int64))
+        return found
+
     def note_latest(self, identity: Identity) -> None:
         """Note that the latest content of this id was listed, in other bytes."""
         self._listed[self._find([identity.id])[1]["row"]] |= _LATEST_LISTED

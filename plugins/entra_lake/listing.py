@@ -8,6 +8,7 @@ from threading import Lock
 
 import pyarrow.parquet as pq
 
+from entra_lake.changed_records import ChangedRecords
 from entra_lake.changes import add_up
 from entra_lake.crew import OnProgress
 from entra_lake.distinct import DistinctIds
@@ -56,16 +57,16 @@ def list_slice(  # noqa: PLR0913, PLR0917 - what a listing needs to know
 ) -> SliceReport:
     """List one slice to its end, and write its news to raw/; may run beside others of the same day.
 
-    At most one page, and of changed records as much as `news` lets wait, is in memory for each listing; pages are
-    worked on one by one.
+    At most one page is in memory for each listing, and pages are worked on one by one.
 
     :raises ListingBrokenError, GraphUnavailableError: when the listing cannot be finished.
-    :raises DiskFullError: when this machine's disk has no room for the numbers of the listed ids.
+    :raises DiskFullError: when this machine's disk has no room for what waits for the listing's end.
     """
     writer = RawWriter(lake.store, stream, day, pass_id)
-    news = NewsFilter(stream, memory.known, int(pass_start(pass_id).timestamp()) * _MS)
+    seen_at = int(pass_start(pass_id).timestamp()) * _MS
     began, waited = lake.clock.monotonic(), graph.waited_seconds
-    with scratch(lake.folder) as folder, DistinctIds(folder) as ids:
+    with scratch(lake.folder) as folder, DistinctIds(folder) as ids, ChangedRecords(folder) as changed:
+        news = NewsFilter(stream, memory.known, seen_at, changed)
         listing = Listing(stream, day, window, news, writer, memory.erased, ids)
         for page in graph.list_pages(stream, window):
             with memory.lock:
@@ -104,7 +105,7 @@ class Listing:
         self._report = SliceReport(start=window.start.isoformat(), end=window.end.isoformat())
 
     def take(self, page: Page) -> None:
-        """Write the news of a page; changed records may wait for the next ones."""
+        """Write the new records of a page; changed ones wait for the end."""
         listed = self._news.identify(page.records)
         inside = [item for item in listed if self._is_inside(item[1].event_time)]
         kept = [item for item in inside if not self._erased.hold(item[1].id)]
@@ -125,7 +126,7 @@ class Listing:
         )
 
     def finish(self, known: Known) -> SliceReport:
-        """Write what is left and return the slice's report."""
+        """Write what has changed and return the slice's report."""
         for line, identity in self._news.rest():
             self._writer.add(line, place(identity.event_time, self._day_start))
         self._writer.flush()

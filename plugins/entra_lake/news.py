@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from entra_lake.changed_records import ChangedRecords
 from entra_lake.changes import changed_paths
 from entra_lake.flatten import parse_record
 from entra_lake.identity import Identity, canonical, identify
@@ -16,7 +17,7 @@ from entra_lake.tally import lateness_bound
 Listed = tuple[bytes, Identity]
 
 #: Of changed records that are looked at together: looking at one takes as long as at hundreds of its row group.
-MOST_WAITING_BYTES = 1024 * 1024
+MOST_AT_ONCE_BYTES = 1024 * 1024
 
 
 class NewsFilter:
@@ -24,16 +25,16 @@ class NewsFilter:
 
     Written are ids that are unknown and contents that differ from the latest one of their id. When
     Graph lists an older content, it counts only if the same listing does not hold the latest, too.
-    Changed records wait for those of the next pages, until there are enough or the slice ends.
+    Changed records wait until the slice is listed: row by row of the object, each row group is looked at once then.
 
     :param seen_at: when the pass began, ms since 1970: from then on its new records count as seen.
+    :param changed: where they wait.
     """
 
-    def __init__(self, stream: Stream, known: Known, seen_at: int) -> None:
+    def __init__(self, stream: Stream, known: Known, seen_at: int, changed: ChangedRecords) -> None:
         self._stream = stream
         self._known = known
-        self._changed: list[Listed] = []
-        self._changed_bytes = 0
+        self._changed = changed
         self._older: list[Listed] = []
         self._seen_at = seen_at
         self.counts: Counter[Standing] = Counter()
@@ -45,37 +46,33 @@ class NewsFilter:
         return [(line, identify(line, self._stream)) for line in lines]
 
     def sift(self, listed: Sequence[Listed]) -> list[Listed]:
-        """Return what is new for certain: of a page, and of the changed records that waited."""
+        """Return what is new of a page; what has changed waits."""
         standings = self._known.compare([identity for _, identity in listed])
-        news: list[Listed] = []
+        found: dict[Standing, list[Listed]] = {standing: [] for standing in Standing}
         for item, standing in zip(listed, standings, strict=True):
-            if standing is Standing.NEW:
-                news.append(item)
-            elif standing is Standing.CHANGED:
-                self._changed.append(item)
-                self._changed_bytes += len(item[0])
-            elif standing is Standing.OLDER:
-                self._older.append(item)
+            found[standing].append(item)
+        news, changed = found[Standing.NEW], found[Standing.CHANGED]
+        self._older += found[Standing.OLDER]
         self.counts[Standing.NEW] += len(news)
         times = (identity.event_time for _, identity in news)
         self.lateness.update(lateness_bound(self._seen_at - time) for time in times if time is not None)
-        return news + self._really_changed() if self._changed_bytes >= MOST_WAITING_BYTES else news
+        if changed:
+            rows = self._known.first_rows_of([identity.id for _, identity in changed])
+            self._changed.add([line for line, _ in changed], rows)
+        return news
 
-    def rest(self) -> list[Listed]:
-        """Return, when the slice is listed to its end, what waited, and the older contents that came back."""
-        news = self._really_changed()
+    def rest(self) -> Iterator[Listed]:
+        """Give, once, when the slice is listed to its end, what has changed, and the older contents that came back."""
+        for lines in self._changed.batches(MOST_AT_ONCE_BYTES):
+            yield from self._really_changed(self.identify(lines))
         back = [item for item in self._older if not self._known.has_listed_latest(item[1])]
-        self._older = []
         self.counts[Standing.CHANGED] += len(back)
         if back:
             self._note_changes(back, self._contents(back))
-        return news + back
+        yield from back
 
-    def _really_changed(self) -> list[Listed]:
-        """Return the records that waited, without those whose bytes differ while their parsed values do not."""
-        changed, self._changed, self._changed_bytes = self._changed, [], 0
-        if not changed:
-            return []
+    def _really_changed(self, changed: Sequence[Listed]) -> list[Listed]:
+        """Return the records without those whose bytes differ while their parsed values do not."""
         contents = self._contents(changed)
         news = []
         for line, identity in changed:
