@@ -1,6 +1,7 @@
 """From raw to Parquet: what a record costs, beside other engines, and what each guarantee adds.
 
 Every measurement is a process of its own; engines take turns within a round, so that ratios are those of one moment.
+What else runs on a machine only adds to CPU seconds: of the two that the claim is about the least of some turns counts.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,7 +32,11 @@ OURS_RECORDS = 100_000
 OTHERS = ("pandas", "pyarrow_pylist", "polars", "duckdb")
 #: What takes minutes.
 SLOW = ("dlt",)
+#: What the product does not install.
+NOT_OURS = frozenset({"polars", "dlt"})
 FLOORS = ("parse_only", "pyarrow_json", "encode_only")
+#: Turns of the product and of pandas in each round.
+TURNS = 3
 #: How many times as many records per CPU second as pandas: in every round, in the median.
 LEAST = {"sign_ins": (4.0, 5.0), "directory_audits": (2.0, 2.0)}
 _BENCH_PYTHON = Path(__file__).parents[1] / ".venv-bench" / "bin" / "python"
@@ -103,12 +110,10 @@ def _stream(stream: str, rounds: int, count: int, rivals: Sequence[str]) -> tupl
         others = Day("clean", odd=False, passes=1)
         sizes = _make_days(folder, days.values(), stream, count)
         sizes |= _make_days(folder, [others], stream, theirs)
-        measured: dict[str, Measured] = {}
-        for _ in range(rounds):
-            for day in days.values():
-                _measure(measured, day.name, "entra_lake", folder / day.name, stream)
-            for engine in (*rivals, *FLOORS):
-                _measure(measured, engine, engine, folder / others.name, stream)
+        rest = {day.name: ("entra_lake", folder / day.name) for day in COSTS}
+        rest |= {name: (name, folder / others.name) for name in (*rivals, *FLOORS) if _is_here(name)}
+        pair = {FULL_DAY.name: ("entra_lake", folder / FULL_DAY.name), "pandas": rest.pop("pandas")}
+        measured = _rounds(rounds, pair, rest, stream)
     pandas = measured["pandas"].cpu_each(theirs)
     ours = measured[FULL_DAY.name].cpu_each(count)
     ratios = [one / mine for one, mine in zip(pandas, ours, strict=True)]
@@ -125,7 +130,8 @@ def _stream(stream: str, rounds: int, count: int, rivals: Sequence[str]) -> tupl
     note = (
         f"{count:,} records for Entra Lake, one in twenty of them odd and 3 % changed in a second pass; "
         f"{theirs:,} without odd ones for the others; {sizes[others.name] / theirs:,.0f} bytes each as "
-        f"JSON; rounds: {rounds}. A single thread each."
+        f"JSON; rounds: {rounds}. A single thread each. Of every guarantee and of pandas the least of {TURNS} turns in "
+        "each round, of the others one turn."
     )
     missing = [engine for engine in rivals if engine not in measured]
     if missing:
@@ -134,6 +140,20 @@ def _stream(stream: str, rounds: int, count: int, rivals: Sequence[str]) -> tupl
         Table(title=f"{stream}: engines", head=head, rows=rows, note=note),
         Table(title=f"{stream}: what guarantees cost", head=head[:-1], rows=costs),
     ], ratios
+
+
+def _rounds(
+    rounds: int, pair: Mapping[str, tuple[str, Path]], rest: Mapping[str, tuple[str, Path]], stream: str
+) -> dict[str, Measured]:
+    """Let engines read their days: in each round the rest once, and the pair by turns."""
+    measured: dict[str, Measured] = defaultdict(Measured)
+    for _ in range(rounds):
+        for name, (engine, place) in rest.items():
+            measured[name].facts.append(_measure(engine, place, stream))
+        turns = [[_measure(engine, place, stream) for engine, place in pair.values()] for _ in range(TURNS)]
+        for name, facts in zip(pair, zip(*turns, strict=True), strict=True):
+            measured[name].facts.append(min(facts, key=itemgetter("cpu_s")))
+    return measured
 
 
 def _make_days(folder: Path, days: Iterable[Day], stream: str, count: int) -> dict[str, int]:
@@ -150,12 +170,13 @@ def _make_days(folder: Path, days: Iterable[Day], stream: str, count: int) -> di
     return {day.name: sum(map(len, lines_of(folder / day.name, stream))) for day in days}
 
 
-def _measure(measured: dict[str, Measured], key: str, engine: str, folder: Path, stream: str) -> None:
-    python = sys.executable
-    if engine in {"polars", "dlt"}:  # the product does not have them
-        if not _BENCH_PYTHON.exists():
-            return
-        python = str(_BENCH_PYTHON)
+def _is_here(engine: str) -> bool:
+    return engine not in NOT_OURS or _BENCH_PYTHON.exists()
+
+
+def _measure(engine: str, folder: Path, stream: str) -> dict[str, Any]:
+    """Let an engine read a day, in a process of its own."""
+    python = str(_BENCH_PYTHON) if engine in NOT_OURS else sys.executable
     # One thread each: the claim is about CPU seconds, and threads that wait for one another would burn some.
     env = {**os.environ, "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "RUNTIME__DLTHUB_TELEMETRY": "false"}
     command = [python, "-m", "benchmarks.engines", engine, str(folder), stream]
@@ -163,7 +184,8 @@ def _measure(measured: dict[str, Measured], key: str, engine: str, folder: Path,
     if done.returncode:
         message = f"{engine} on {stream}: {done.stderr[-2000:]}"
         raise RuntimeError(message)
-    measured.setdefault(key, Measured()).facts.append(json.loads(done.stdout.splitlines()[-1]))
+    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return facts
 
 
 def _times(theirs: list[float], mine: list[float]) -> str:
