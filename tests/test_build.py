@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from entra_lake import windows
+from entra_lake import raw, windows
 from entra_lake.build import build_day
 from entra_lake.errors import DataError, ShrinkRefusedError
 from entra_lake.flatten import unflatten
@@ -22,7 +22,7 @@ from entra_lake.identity import canonical, identify
 from entra_lake.lake import Lake
 from entra_lake.layout import lake_key, raw_key, raw_prefix
 from entra_lake.load import build_if_needed, load, transform
-from entra_lake.raw import PART_RECORDS, RawWriter, list_parts
+from entra_lake.raw import RawWriter, list_parts
 from entra_lake.streams import STREAMS
 from entra_lake.windows import place, start_of_day
 from sandbox.environment import environment
@@ -66,14 +66,16 @@ def test_rows_are_sorted_whatever_the_order_of_raw(lake: Lake, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("window_bytes", [200, 5_000, 10**9])
+@pytest.mark.parametrize("part_records", [7, raw.PART_RECORDS])
 def test_the_size_of_windows_changes_nothing(
-    lake: Lake, tmp_path: Path, window_bytes: int, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, tmp_path: Path, window_bytes: int, part_records: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Versions and rows are the same in many small windows and in one, also of an id whose time moved."""
     monkeypatch.setattr(windows, "WINDOW_BYTES", window_bytes)
+    monkeypatch.setattr(raw, "PART_RECORDS", part_records)
     records = [record(number) for number in range(200)]
     write_raw(lake, PASSES[0], records)
-    write_raw(lake, PASSES[1], [record(7, riskState="atRisk"), record(9, second=86_000), record(300)])
+    write_raw(lake, PASSES[1], [record(7, riskState="atRisk"), record(9, second=86_000), record(300, second=20)])
     write_raw(lake, PASSES[2], [record(7), record(9, second=50_000, riskState="none")])
     rows = build(lake, tmp_path)
     versions = {
@@ -81,9 +83,10 @@ def test_the_size_of_windows_changes_nothing(
         for name in ("id-000007", "id-000009", "id-000300")
     }
     assert len(rows) == 204
+    assert [row["event_time"] for row in rows] == sorted(row["event_time"] for row in rows)
     assert sorted(versions["id-000007"]) == [(1, True, "00:00:07"), (2, False, "00:00:07")]
     assert sorted(versions["id-000009"]) == [(1, False, "00:00:09"), (2, False, "23:53:20"), (3, True, "13:53:20")]
-    assert versions["id-000300"] == [(1, True, "00:05:00")]
+    assert versions["id-000300"] == [(1, True, "00:00:20")]
 
 
 STRANGE: list[dict[str, Any]] = [{}, {"id": None}, {"id": 7}, {"id": ""}, {"id": "\ud800"}, {"createdDateTime": "?"}]
@@ -110,7 +113,7 @@ def test_an_empty_day_is_an_object_of_no_rows(lake: Lake, tmp_path: Path) -> Non
 
 def test_parts_are_small_and_say_what_they_hold(lake: Lake) -> None:
     """A raw part holds at most 5,000 records, and its key tells their first and last event."""
-    write_raw(lake, PASSES[0], [record(number) for number in range(PART_RECORDS + 1)])
+    write_raw(lake, PASSES[0], [record(number) for number in range(raw.PART_RECORDS + 1)])
     parts = list_parts(lake.store, SIGN_INS, DAY)
     start = start_of_day(DAY)
     facts = sorted((part.records, part.first - start, part.last - start) for part in parts)

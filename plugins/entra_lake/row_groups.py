@@ -22,6 +22,8 @@ ROW_GROUP_BYTES = 32 * 1024 * 1024
 MOST_ROW_GROUPS = 90
 #: A day of more rows goes over disk. Of sign-ins, a group's memory holds some four fifths of these.
 LARGE_DAY_ROWS = 125_000
+#: Of a large day's rows on their way to disk: writing them takes about as much again.
+SPILLED_BYTES = 16 * 1024 * 1024
 #: Of a large day those rows that become one group: as they fit in its memory, for each user's stand together.
 STRETCH_ROWS = 64_000
 #: Of windows as they came, whose texts stand once in each of them only.
@@ -46,25 +48,27 @@ def row_groups(
     """
     least = records // MOST_ROW_GROUPS
     if not together or records <= LARGE_DAY_ROWS:
-        yield from _joined(windows, least, schema, together)
+        yield from _joined(windows, ROW_GROUP_BYTES, least, schema, together)
         return
     least *= 2  # where memory fills early, a stretch is more than one group
     with Stretches(together[0], -(-records // max(STRETCH_ROWS, least)), folder) as stretches:
-        for rows in _joined(windows, 0, schema, ()):
+        for rows in _joined(windows, SPILLED_BYTES, 0, schema, ()):
             stretches.add(rows)
             del rows  # or it would be in memory beside the next ones
         for stretch in stretches:
-            yield from _joined(stretch, least, schema, together)
+            yield from _joined(stretch, ROW_GROUP_BYTES, least, schema, together)
 
 
-def _joined(windows: Iterator[pa.Table], least: int, schema: pa.Schema, together: Sequence[str]) -> Iterator[pa.Table]:
-    """Join windows until they fill the memory, and are at least so many rows."""
+def _joined(
+    windows: Iterator[pa.Table], most_bytes: int, least: int, schema: pa.Schema, together: Sequence[str]
+) -> Iterator[pa.Table]:
+    """Join windows until they fill so much memory, and are at least so many rows."""
     group = _Group(schema, together)
     for table in windows:
         group.add(table)
-        if group.size >= ROW_GROUP_BYTES and group.rows >= least:
+        if group.size >= most_bytes and group.rows >= least:
             group.join()
-            if group.size >= _NEARLY_FULL * ROW_GROUP_BYTES:
+            if group.size >= _NEARLY_FULL * most_bytes:
                 yield group.finish()
                 group = _Group(schema, together)
     if group.rows:

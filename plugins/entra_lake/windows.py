@@ -15,13 +15,16 @@ from itertools import zip_longest
 import numpy as np
 import pyarrow as pa
 
-from entra_lake.cells import Flags, Numbers, read_cells
+from entra_lake.cells import PIECE_RECORDS, Flags, Numbers, read_cells
 from entra_lake.layout import RawPart
 from entra_lake.raw import read_hashed
 from entra_lake.shape import Line, Shape
 from entra_lake.store_protocol import Store
 
-WINDOW_BYTES = 4 * 1024 * 1024  # of raw JSON that is handed on at one time
+#: Of raw JSON that is handed on at one time: a window costs some milliseconds more than its records do.
+WINDOW_BYTES = 12 * 1024 * 1024
+#: Parts that are read at one time, each of `raw.PART_BYTES`: what a piece costs beside its records is the same, too.
+MOST_PARTS = 3
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,10 @@ def sweep(store: Store, shape: Shape, day: date, parts: Sequence[RawPart]) -> It
     numbers = {name: number for number, name in enumerate(pass_names(parts))}
     day_start = start_of_day(day)
     waiting: list[Records] = []
-    todo = sorted(parts, key=lambda part: (part.first, part.key))
-    for part, following in zip_longest(todo, todo[1:]):
-        waiting += _read(*read_hashed(store, part), shape, numbers[part.pass_id], day_start)
+    runs = list(read_together(sorted(parts, key=lambda part: (part.first, part.key))))
+    for run, next_run in zip_longest(runs, runs[1:]):
+        waiting += _read(*_lines_of(store, run), shape, numbers[run[0].pass_id], day_start)
+        following = next_run[0] if next_run else None
         if following is None or sum(held.size for held in waiting) >= WINDOW_BYTES:
             done, waiting = _split(waiting, following.first if following else None)
             if done:
@@ -113,6 +117,30 @@ def sweep(store: Store, shape: Shape, day: date, parts: Sequence[RawPart]) -> It
 def pass_names(parts: Iterable[RawPart]) -> list[str]:
     """Return the ids of the passes that wrote the parts, in the order of observing."""
     return sorted({part.pass_id for part in parts})
+
+
+def read_together(parts: Iterable[RawPart]) -> Iterator[list[RawPart]]:
+    """Give the parts in their order, those side by side that one pass wrote together, as far as they are one piece."""
+    run: list[RawPart] = []
+    for part in parts:
+        records = sum(other.records for other in run) + part.records
+        if run and (part.pass_id != run[0].pass_id or len(run) == MOST_PARTS or records > PIECE_RECORDS):
+            yield run
+            run = []
+        run.append(part)
+    if run:
+        yield run
+
+
+def _lines_of(store: Store, parts: Iterable[RawPart]) -> tuple[list[Line], list[bytes]]:
+    """Return the lines of the parts and the SHA-256 of each, one part behind the other."""
+    lines: list[Line] = []
+    hashes: list[bytes] = []
+    for part in parts:
+        found = read_hashed(store, part)
+        lines += found[0]
+        hashes += found[1]
+    return lines, hashes
 
 
 def _read(
