@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from entra_lake import row_groups
 from entra_lake.build import build_day
 from entra_lake.collect import collect_day
 from entra_lake.extract import extract, recall
+from entra_lake.footer import open_parquet
 from entra_lake.identity import Identity
 from entra_lake.known import Standing
 from entra_lake.lake import Lake
@@ -132,3 +134,29 @@ def lake_bytes(lake: Lake) -> int:
     found = lake.store.look(lake_key(SIGN_INS, DAY))
     assert found is not None
     return found.size
+
+
+def test_a_neighbour_is_looked_at_when_there_is_one(
+    lake: Lake, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether records have moved over midnight costs no request where no day borders, and else each row group once."""
+    monkeypatch.setattr(row_groups, "LARGE_DAY_ROWS", 0)
+    monkeypatch.setattr(row_groups, "STRETCH_ROWS", 20)
+    days = [DAY - timedelta(days=age) for age in (0, 2, 1)]
+    asked = []
+    for day in days:
+        traffic.clear()
+        collect_day(lake, SIGN_INS, day, "run")
+        asked.append(traffic.words("GetObject")["lake"])
+    groups = [groups_of(lake, day) for day in days]
+    assert min(groups) > 5
+    assert asked[0] == asked[1] <= 6, "footers alone, however many groups"
+    two_ranges, twice_two_footers = 2 * groups[2], 4
+    assert asked[2] <= asked[0] + twice_two_footers + two_ranges + groups[0] + groups[1]
+
+
+def groups_of(lake: Lake, day: date) -> int:
+    """Return how many row groups the day's object has."""
+    found = lake.store.look(lake_key(SIGN_INS, day))
+    assert found is not None
+    return open_parquet(lake.store, found).metadata.num_row_groups

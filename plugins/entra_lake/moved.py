@@ -6,7 +6,7 @@ with a version of its own; a count over both days counts it twice. So it is repo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -37,52 +37,61 @@ def count_moved(
     :returns: pass id to count; passes without a moved id are left out. A neighbour that is being replaced, or
         cannot be read, counts for nothing: the report is a help, never a condition.
     """
-    whole = Slice.of_day(day)
-    edges = ((whole.start, whole.start + EDGE, day - ONE_DAY), (whole.end - EDGE, whole.end, day + ONE_DAY))
     starts = {pass_start(report.pass_id): report.pass_id for report in passes}
     counts: dict[str, int] = {}
     try:
-        file = open_parquet(store, found)
-        for first, end, neighbour in edges:
-            news = _new_ids(file, first, end, starts)
-            held = _held(store, stream, neighbour, set(news)) if news else set()
-            for name in held:
-                counts[news[name]] = counts.get(news[name], 0) + 1
+        neighbours = {
+            edge: near[1] for edge, other in _edges(day) if (near := read_footer(store, lake_key(stream, other)))
+        }
+        news = _new_ids(open_parquet(store, found), list(neighbours), starts) if neighbours else {}
+        for edge, ids in news.items():
+            for name in _held(store, neighbours[edge], ids.keys()) if ids else ():
+                counts[ids[name]] = counts.get(ids[name], 0) + 1
     except (ConflictError, DataError):
         return {}
     return counts
 
 
-def _new_ids(file: pq.ParquetFile, first: datetime, end: datetime, starts: dict[datetime, str]) -> dict[str, str]:
-    """Return the ids that lie in this time and that one of these passes saw first, and which pass it was."""
-    found: dict[str, str] = {}
-    for table in _groups(file, first, end):
+def _edges(day: date) -> tuple[tuple[Slice, date], ...]:
+    """Return the day's first and last hour, each with the day that it borders on."""
+    whole = Slice.of_day(day)
+    return (
+        (Slice(whole.start, whole.start + EDGE), day - ONE_DAY),
+        (Slice(whole.end - EDGE, whole.end), day + ONE_DAY),
+    )
+
+
+def _new_ids(
+    file: pq.ParquetFile, edges: Sequence[Slice], starts: Mapping[datetime, str]
+) -> dict[Slice, dict[str, str]]:
+    """Return the ids that lie at each edge and that one of these passes saw first, and which pass it was."""
+    found: dict[Slice, dict[str, str]] = {edge: {} for edge in edges}
+    for table in _groups(file, edges):
         times = table["event_time"].cast(pa.timestamp("ms", "UTC"))
-        mask = pc.and_(pc.greater_equal(times, first), pc.less(times, end))
-        mask = pc.and_(mask, pc.equal(table["version"], 1))
-        for row in table.filter(mask).select(["id", "first_seen_at"]).to_pylist():
-            name = starts.get(_utc(row["first_seen_at"]).replace(microsecond=0))
-            if name:
-                found[row["id"]] = name
+        is_first = pc.equal(table["version"], 1)
+        for edge in edges:
+            mask = pc.and_(pc.greater_equal(times, edge.start), pc.less(times, edge.end))
+            for row in table.filter(pc.and_(mask, is_first)).select(["id", "first_seen_at"]).to_pylist():
+                if name := starts.get(_utc(row["first_seen_at"]).replace(microsecond=0)):
+                    found[edge][row["id"]] = name
     return found
 
 
-def _groups(file: pq.ParquetFile, first: datetime, end: datetime) -> Iterator[pa.Table]:
-    """Yield the row groups that may hold events of this time."""
+def _groups(file: pq.ParquetFile, edges: Sequence[Slice]) -> Iterator[pa.Table]:
+    """Yield the row groups that may hold events of these times: of a large day all, each of them once."""
     column = file.schema_arrow.get_field_index("event_time")
     for number in range(file.metadata.num_row_groups):
         facts = file.metadata.row_group(number).column(column).statistics
-        if facts and facts.has_min_max and (_utc(facts.max) < first or _utc(facts.min) >= end):
-            continue
+        if facts and facts.has_min_max:
+            first, last = _utc(facts.min), _utc(facts.max)
+            if all(last < edge.start or first >= edge.end for edge in edges):
+                continue
         yield file.read_row_group(number, columns=_COLUMNS)
 
 
-def _held(store: Store, stream: Stream, day: date, ids: set[str]) -> set[str]:
-    """Return which of these ids the day holds."""
-    found = read_footer(store, lake_key(stream, day))
-    if found is None:
-        return set()
-    file, wanted = open_parquet(store, found[1]), pa.array(sorted(ids), pa.string())
+def _held(store: Store, found: StoredObject, ids: Iterable[str]) -> set[str]:
+    """Return which of these ids an object holds."""
+    file, wanted = open_parquet(store, found), pa.array(sorted(ids), pa.string())
     held: set[str] = set()
     for number in range(file.num_row_groups):
         column = file.read_row_group(number, columns=["id"])["id"]
