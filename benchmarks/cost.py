@@ -85,7 +85,7 @@ def requests(pages: int, parts: int) -> Requests:
     object, the manifest; listed is seven times. Read are the raw parts, once, what came before, what Graph's refusals
     named, and the neighbouring days' ids at midnight.
     """
-    return Requests(writes=pages + parts + 6 + 7, reads=parts + 22)
+    return Requests(writes=pages + parts + 6 + 7, reads=parts + 24)
 
 
 def monthly(tenant: Tenant, months: int = 12) -> dict[str, float]:

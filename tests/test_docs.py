@@ -9,6 +9,7 @@ import re
 import sys
 import tomllib
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -351,12 +352,13 @@ def test_decisions_are_numbered() -> None:
 
 
 def test_the_computed_requests_are_those_that_are_sent(lake: Lake) -> None:
-    """The requests to S3 that costs are computed from are exactly those of a day's first reading."""
+    """The requests to S3 that costs are computed from are those of a day's first reading, the day before being held."""
     sent: Counter[str] = Counter()
     events = lake.aws.session.events  # type: ignore[attr-defined]
     events.register("before-call.s3", lambda model, **_: sent.update([model.name]))
     prepare(lake)
     for stream in lake.streams:
+        collect_day(lake, stream, DAY - timedelta(days=1), "first")
         sent.clear()
         outcome = collect_day(lake, stream, DAY, "first")
         assert outcome.manifest
