@@ -25,7 +25,7 @@ class NewsFilter:
 
     Written are ids that are unknown and contents that differ from the latest one of their id. When
     Graph lists an older content, it counts only if the same listing does not hold the latest, too.
-    Changed records wait until the slice is listed: row by row of the object, each row group is looked at once then.
+    Changed records wait until the slice is listed; then those whose rows are neighbours are looked at together.
 
     :param seen_at: when the pass began, ms since 1970: from then on its new records count as seen.
     :param changed: where they wait.
